@@ -1,0 +1,1 @@
+"""Chunking, vectors, lexical search, sealed segments and release indexes."""

@@ -1,0 +1,1 @@
+"""The nouns of kbm and the rules that hold for them; the standard library only."""

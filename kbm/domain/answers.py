@@ -1,0 +1,104 @@
+"""Answers: sentences with verbatim citations, or an honest no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kbm.domain.identity import ChunkId, DocumentId
+
+
+class Outcome(StrEnum):
+    """What became of a question."""
+
+    ANSWERED = "answered"
+    UNCERTAIN = "uncertain"  # shown with a warning, and sent to a person
+    UNANSWERED = "unanswered"
+
+
+class Cause(StrEnum):
+    """Why a question was not answered, as its caller is told."""
+
+    NO_SOURCE = "no_source"  # nothing on this in what the caller may read
+    NO_FACT = "no_fact"  # the topic is there, the fact is not
+    UNGROUNDED = "ungrounded"  # nothing could be said with a quote that holds
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A passage that was found; ``score`` lies in [0, 1] and orders hits of one question only."""
+
+    chunk_id: ChunkId
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A hit with its text and where it is from. ``start`` and ``end`` span the document's text."""
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    source: str
+    item_id: str
+    title: str
+    url: str
+    text: str
+    start: int
+    end: int
+    section: tuple[str, ...]
+    page: int | None
+    modified: datetime | None
+    score: float = 0.0
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A verbatim quote: ``quote`` is ``passage.text[start:end]``."""
+
+    n: int
+    quote: str
+    start: int
+    end: int
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSentence:
+    """A sentence of the answer and the numbers of the citations it rests on."""
+
+    text: str
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the caller gets.
+
+    ``confidence`` is the estimated probability that the knowledge holds the answer; ``degraded`` names what did
+    not work and was done without. The answer is a function of release, visibility epoch, the caller's readers
+    and the question; the receipt names all four.
+    """
+
+    id: str
+    gpt: str
+    release: str
+    epoch: int
+    outcome: Outcome
+    cause: Cause | None
+    confidence: float
+    sentences: tuple[AnswerSentence, ...]
+    citations: tuple[Citation, ...]
+    notice: str
+    degraded: tuple[str, ...]
+    took_ms: int
+
+    @property
+    def text(self) -> str:
+        """Give the answer as one text, each sentence followed by its citation numbers."""
+        return " ".join(
+            f"{sentence.text} {''.join(f'[{n}]' for n in sentence.citations)}".strip()
+            for sentence in self.sentences
+        )

@@ -1,0 +1,144 @@
+"""Releases: immutable, numbered contents of a GPT."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import total_ordering
+
+from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, digest
+
+_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A release number by Semantic Versioning 2.0 (https://semver.org)."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read ``1.2.3``.
+
+        Raises:
+            ValueError: it is not of that form.
+        """
+        found = _SEMVER.fullmatch(text)
+        if not found:
+            raise ValueError(f"{text!r} is not a release number like 1.2.3")
+        return cls(*(int(part) for part in found.groups()))
+
+    def next_patch(self) -> Version:
+        """Give the number of a release with refreshed or corrected content."""
+        return Version(self.major, self.minor, self.patch + 1)
+
+    def next_minor(self) -> Version:
+        """Give the number of a release with new topics or sources."""
+        return Version(self.major, self.minor + 1, 0)
+
+    def next_major(self) -> Version:
+        """Give the number of a release that answers by other rules."""
+        return Version(self.major + 1, 0, 0)
+
+    def __lt__(self, other: Version) -> bool:
+        return (self.major, self.minor, self.patch) < (other.major, other.minor, other.patch)
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+FIRST_RELEASE = Version(1, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSpec:
+    """How documents become rows of an index. Digests change when the output would."""
+
+    chunker: str
+    chunker_digest: Digest
+    embedder: str
+    embedder_digest: Digest
+    dimensions: int
+    lexical_digest: Digest
+
+    @property
+    def digest(self) -> Digest:
+        """Name the spec; rows are shared between releases of equal specs only."""
+        return digest("index-spec", json.dumps(asdict(self), sort_keys=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSpec:
+    """How answers are made from hits: part of the release, versioned with it."""
+
+    instructions: str = ""
+    languages: tuple[str, ...] = ()
+    chat: str = "extractive"
+    threshold: float = 0.5
+    uncertain_below: float = 0.7
+
+    @property
+    def digest(self) -> Digest:
+        """Name the spec."""
+        return digest("answer-spec", json.dumps(asdict(self), sort_keys=True))
+
+
+class ReleaseState(StrEnum):
+    """Where a release stands."""
+
+    CANDIDATE = "candidate"  # sealed and probed, not answering
+    LIVE = "live"
+    RETIRED = "retired"  # was live
+    FAILED = "failed"  # did not pass its probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedDocument:
+    """One line of a manifest."""
+
+    document_id: DocumentId
+    version_id: VersionId
+    source: str
+    item_id: str
+    title: str
+    url: str
+    content: ContentHash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A sealed content of a GPT. ``seq`` counts builds in order; membership intervals are told in it."""
+
+    gpt: str
+    version: Version
+    seq: int
+    state: ReleaseState
+    digest: Digest
+    index_digest: Digest
+    index_spec: IndexSpec
+    answer_spec: AnswerSpec
+    n_documents: int
+    n_chunks: int
+    created_at: datetime
+    published_at: datetime | None = None
+    gate: str = "unproved"
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+def release_digest(
+    index_digest: Digest, answer_spec: AnswerSpec, documents: Iterable[ReleasedDocument]
+) -> Digest:
+    """Hash all that a release is; equal whatever the order in which it came about.
+
+    Readers and withdrawals are left out on purpose: they change at once, on every release.
+    """
+    lines = sorted(f"{document.version_id} {document.content}" for document in documents)
+    return digest("release", index_digest, answer_spec.digest, "\n".join(lines))

@@ -1,0 +1,217 @@
+"""From what a source lists to what may be changed.
+
+A scan yields :data:`Event` s. Only two things make a document go: the source says so (``Gone``), or a listing that
+the connector vouches for as complete (``Mark(full=True)``) does not show it, and nothing failed at or above its
+place. Everything else keeps the document. And even then the brake holds a removal that is too large to be normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from kbm.domain.documents import widens
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """An item a source lists, without its body.
+
+    ``id`` is stable in the source; ``version`` is opaque, and equal versions are not fetched again. ``readers``
+    is ``None`` when the source cannot tell: its configured default applies. ``scope`` is the place in the source
+    (a folder with ``/``) that a failure would name. ``size`` is in bytes.
+    """
+
+    id: str
+    version: str
+    title: str = ""
+    url: str = ""
+    author: str = ""
+    media_type: str = ""
+    modified: datetime | None = None
+    size: int | None = None
+    readers: frozenset[str] | None = None
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The source itself says that the item no longer exists."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Something could not be listed; nothing under ``scope`` may be taken for deleted.
+
+    An empty scope means the whole source. ``id`` names a single item when just that one failed.
+    """
+
+    scope: str
+    why: str
+    retry: bool = True
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A point the next scan can start from; ``full`` vouches that everything was listed."""
+
+    cursor: Json
+    full: bool = False
+
+
+Event = Ref | Gone | Failed | Mark
+
+
+class PlanState(StrEnum):
+    """Where a plan stands."""
+
+    PLANNED = "planned"  # shown, nothing applied
+    APPLIED = "applied"
+    HELD = "held"  # the safe part is applied, the rest waits for a person
+    DECIDED = "decided"  # a person let the rest through, or a later scan took its place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """Removals are held when they exceed *both* bounds."""
+
+    documents: int = 10
+    share: float = 0.10
+
+    def holds(self, n_removed: int, n_known: int) -> bool:
+        """Tell whether removing *n_removed* of *n_known* documents needs a person."""
+        return n_removed > self.documents and n_removed > self.share * n_known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is stored of an item: the version last fetched and who may read it."""
+
+    version: str
+    readers: frozenset[str]
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What a scan would change in a source, by item id, each list sorted.
+
+    ``held`` names the ids in ``removed`` and ``readers_changed`` that wait for a person, for the reasons in
+    ``held_because``; all else may be applied.
+    """
+
+    source: str
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    readers_changed: tuple[str, ...] = ()
+    unchanged: int = 0
+    failed_scopes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
+    held_because: tuple[str, ...] = ()
+    cursor: Json = None
+    refs: Mapping[str, Ref] = field(default_factory=dict, repr=False)
+
+    @property
+    def does_nothing(self) -> bool:
+        """Tell whether applying it would change nothing."""
+        return not (self.added or self.changed or self.removed or self.readers_changed)
+
+
+def plan_sync(
+    source: str,
+    events: Iterable[Event],
+    known: Mapping[str, Known],
+    *,
+    default_readers: frozenset[str],
+    brake: Brake,
+    approved: frozenset[str] = frozenset(),
+) -> SyncPlan:
+    """Compare a scan with what is stored.
+
+    *approved* are ids whose removal or wider readers a person has agreed to: they are not held, and do not count
+    towards the brake.
+    """
+    refs: dict[str, Ref] = {}
+    gone: set[str] = set()
+    failed: list[Failed] = []
+    cursor: Json = None
+    complete = False
+    for event in events:
+        match event:
+            case Ref():
+                refs[event.id] = event
+                gone.discard(event.id)
+            case Gone():
+                refs.pop(event.id, None)
+                gone.add(event.id)
+            case Failed():
+                failed.append(event)
+            case Mark():
+                cursor, complete = event.cursor, complete or event.full
+
+    added = sorted(id for id in refs if id not in known)
+    changed = sorted(id for id, ref in refs.items() if id in known and ref.version != known[id].version)
+    removed = gone & known.keys()
+    if complete:
+        removed |= {
+            id
+            for id, item in known.items()
+            if id not in refs and not _under_a_failure(id, item.scope, failed)
+        }
+    rights = {
+        id: (known[id].readers, default_readers if ref.readers is None else ref.readers)
+        for id, ref in refs.items()
+        if id in known
+    }
+    readers_changed = sorted(id for id, (before, after) in rights.items() if before != after)
+
+    held: set[str] = set()
+    because: list[str] = []
+    unproven = removed - approved
+    if brake.holds(len(unproven), len(known)):
+        held |= unproven
+        because.append(
+            f"{len(unproven)} of {len(known)} documents would be removed "
+            f"(more than {brake.documents} and more than {brake.share:.0%})"
+        )
+    wider = {id for id in readers_changed if widens(*rights[id])} - approved
+    if wider:
+        held |= wider
+        because.append(f"{len(wider)} documents would get more readers")
+    return SyncPlan(
+        source=source,
+        added=tuple(added),
+        changed=tuple(changed),
+        removed=tuple(sorted(removed)),
+        readers_changed=tuple(readers_changed),
+        unchanged=len(refs) - len(added) - len(changed),
+        failed_scopes=tuple(sorted({failure.scope for failure in failed})),
+        failures=tuple(
+            f"{failure.id or failure.scope or 'the whole source'}: {failure.why}" for failure in failed
+        ),
+        held=frozenset(held),
+        held_because=tuple(because),
+        cursor=cursor,
+        refs=refs,
+    )
+
+
+def _under_a_failure(id: str, scope: str, failed: Iterable[Failed]) -> bool:
+    for failure in failed:
+        if failure.id is not None:
+            if failure.id == id:
+                return True
+            continue
+        place = failure.scope.rstrip("/") + "/"
+        if place == "/" or f"{scope.rstrip('/')}/".startswith(place) or id.startswith(place):
+            return True
+    return False

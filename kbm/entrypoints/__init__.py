@@ -1,0 +1,1 @@
+"""The ways in: parse, one use case, render."""

@@ -1,0 +1,1 @@
+"""From bytes to elements, in a worker process with limits."""

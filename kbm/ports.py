@@ -1,0 +1,198 @@
+"""Every extension point of kbm. A plug-in author reads this file and the nouns it names.
+
+A plug-in is a class registered under an entry-point group; kbm's own come in by the same door:
+
+====================  =====================  ==========================================
+group                 port                   made with
+====================  =====================  ==========================================
+``kbm.connectors``    :class:`Connector`     ``(name: str, settings: Mapping, root: Path)``
+``kbm.parsers``       :class:`Parser`        no arguments
+``kbm.chunkers``      :class:`Chunker`       no arguments
+``kbm.embedders``     :class:`Embedder`      ``(argument: str, folder: Path)``
+``kbm.vector_stores`` :class:`VectorStore`   ``(folder: Path, embedder_digest: str, dimensions: int)``
+====================  =====================  ==========================================
+
+``kbm.testing.contracts`` holds one contract suite per port: inherit it in your tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbm.domain.documents import Blob, Chunk, Element, ParsedDocument
+from kbm.domain.identity import Digest, VectorKey, VersionId
+from kbm.domain.sync import Event, Json, Ref
+
+Vectors = NDArray[np.float32]
+
+
+class Connector(Protocol):
+    """Reads one source. The core around it owns cursors, deletions, the brake, retries and readers."""
+
+    kind: ClassVar[str]
+    url_is_path: ClassVar[bool]
+    """Whether ``url`` may be a path, taken relative to the folder of ``kbm.toml``."""
+
+    def check(self) -> list[str]:
+        """Say in words what keeps the source from being read; empty means it works. Never raises for that."""
+        ...
+
+    def scan(self, cursor: Json) -> Iterator[Event]:
+        """List what there is, or with a *cursor* what changed since.
+
+        Yield ``Failed`` for whatever cannot be listed, with the empty scope when it is the root, and
+        ``Mark(full=True)`` at the end only if everything was listed that the connector could reach.
+
+        Raises:
+            ConnectorUnavailable: the source does not answer; nothing listed so far counts as complete.
+            ConnectorRefused: a person must act.
+        """
+        ...
+
+    def fetch(self, ref: Ref) -> Blob:
+        """Give the body of a listed item.
+
+        Raises:
+            ConnectorUnavailable: try again later.
+            ConnectorRefused: the item exists but may not be read.
+        """
+        ...
+
+
+class Parser(Protocol):
+    """Turns bytes of some formats into elements. Runs in a worker process with limits."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    """Raised whenever the same bytes would give other elements: documents are then parsed again."""
+    media_types: ClassVar[frozenset[str]]
+
+    def parse(self, blob: Blob, media_type: str) -> ParsedDocument:
+        """Read *blob*, which was recognised as *media_type*.
+
+        Raises:
+            ParseFailed: with a :class:`~kbm.domain.documents.Reason`.
+        """
+        ...
+
+
+class Chunker(Protocol):
+    """Cuts a parsed document into passages."""
+
+    name: ClassVar[str]
+    digest: Digest
+    """Changes whenever the same document would be cut differently."""
+
+    def chunk(self, version: VersionId, title: str, elements: Sequence[Element]) -> list[Chunk]:
+        """Cut a document version; ids and spans refer to the text :func:`~kbm.domain.documents.lay_out` gives.
+
+        A document without text gives an empty list. Every chunk's ``text`` equals its span.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns text into vectors."""
+
+    name: ClassVar[str]
+    digest: Digest
+    """Changes with model, precision or pooling: vectors of different digests are never compared."""
+    dimensions: int
+
+    def embed(self, texts: Sequence[str], purpose: Literal["passage", "question"]) -> Vectors:
+        """Embed *texts* in order.
+
+        Returns an array of shape ``(len(texts), dimensions)``, rows of unit length; an empty input gives shape
+        ``(0, dimensions)``. A text gives the same bits whatever it is embedded together with.
+
+        Raises:
+            ProviderUnavailable: timed out, or asked to slow down; safe to repeat.
+        """
+        ...
+
+
+class VectorStore(Protocol):
+    """Keeps every vector of the company once, by key, for one embedder. One process opens it at a time."""
+
+    def add(self, keys: Sequence[VectorKey], vectors: Vectors) -> None:
+        """Store vectors; a key that is there already keeps its first vector. Shapes as in ``Embedder``."""
+        ...
+
+    def get(self, keys: Sequence[VectorKey]) -> dict[VectorKey, NDArray[np.float32]]:
+        """Give the stored vectors, bit for bit; missing keys are left out."""
+        ...
+
+    def query(self, vector: NDArray[np.float32], k: int) -> list[tuple[VectorKey, float]]:
+        """Give up to *k* nearest keys with their cosine, nearest first. May be approximate."""
+        ...
+
+    def count(self) -> int:
+        """Count the stored vectors."""
+        ...
+
+    def drop(self) -> None:
+        """Delete the collection with all its vectors."""
+        ...
+
+    def close(self) -> None:
+        """Give the folder free for another process."""
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time; tests set it."""
+
+    def now(self) -> datetime:
+        """Give the present moment in UTC, time zone attached."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds from some fixed point; never jumps."""
+        ...
+
+
+class Stage(Protocol):
+    """One long piece of work that a person watches."""
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        """Say that *n* more are done, and on what the work is now."""
+        ...
+
+    def total(self, n: int) -> None:
+        """Say how many there are, once it is known."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows long work to a person: bars in a terminal, plain lines elsewhere."""
+
+    def stage(self, label: str, total: int | None = None) -> AbstractContextManager[Stage]:
+        """Open a stage; it ends with the block."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Tell a fact that stays on the screen."""
+        ...
+
+
+ConnectorSettings = Mapping[str, Any]
+"""The keys of a source in ``kbm.toml`` that are not the core's own; Any because each connector has its own."""
+
+__all__ = [
+    "Chunker",
+    "Clock",
+    "Connector",
+    "ConnectorSettings",
+    "Embedder",
+    "Parser",
+    "Progress",
+    "Stage",
+    "VectorStore",
+    "Vectors",
+]

@@ -1,0 +1,1 @@
+"""What plug-in authors and kbm's own tests share: contract suites, fakes, builders."""

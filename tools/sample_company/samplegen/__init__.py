@@ -1,0 +1,1 @@
+"""Write the files of the sample company from the texts in ``content/``."""

@@ -102,3 +102,11 @@ class Answer:
             f"{sentence.text} {''.join(f'[{n}]' for n in sentence.citations)}".strip()
             for sentence in self.sentences
         )
+
+
+class Verdict(StrEnum):
+    """What somebody thought of an answer."""
+
+    HELPFUL = "helpful"
+    UNHELPFUL = "unhelpful"
+    PROBLEM = "problem"

@@ -133,7 +133,9 @@ class Span:
 
 def lay_out(elements: Sequence[Element]) -> tuple[str, tuple[Span, ...]]:
     """Join *elements* to the text of the document and tell where each one lies in it."""
-    spans, parts, at = [], [], 0
+    spans: list[Span] = []
+    parts: list[str] = []
+    at = 0
     for element in elements:
         if parts:
             at += len(PARAGRAPH_BREAK)

@@ -2,7 +2,8 @@
 
 A scan yields :data:`Event` s. Only two things make a document go: the source says so (``Gone``), or a listing that
 the connector vouches for as complete (``Mark(full=True)``) does not show it, and nothing failed at or above its
-place. Everything else keeps the document. And even then the brake holds a removal that is too large to be normal.
+place. Everything else keeps the document. And even then the brake holds a removal that is too large to be normal,
+and a complete listing of nothing at all always waits for a person.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class Brake:
 
     def holds(self, n_removed: int, n_known: int) -> bool:
         """Tell whether removing *n_removed* of *n_known* documents needs a person."""
-        return n_removed > self.documents and n_removed > self.share * n_known
+        # The share is a float: room for its rounding, or 29 of 100 would count as more than 29 %.
+        return n_removed > self.documents and n_removed > self.share * n_known + 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +163,14 @@ def plan_sync(
     added = sorted(id for id in refs if id not in known)
     changed = sorted(id for id, ref in refs.items() if id in known and ref.version != known[id].version)
     removed = gone & known.keys()
+    unseen: set[str] = set()
     if complete:
-        removed |= {
+        unseen = {
             id
             for id, item in known.items()
-            if id not in refs and not _under_a_failure(id, item.scope, failed)
+            if id not in refs and id not in gone and not _under_a_failure(id, item.scope, failed)
         }
+        removed |= unseen
     rights = {
         id: (known[id].readers, default_readers if ref.readers is None else ref.readers)
         for id, ref in refs.items()
@@ -177,6 +181,12 @@ def plan_sync(
     held: set[str] = set()
     because: list[str] = []
     unproven = removed - approved
+    if unseen - approved and not refs:
+        # What a share that is not mounted looks like; a small source would pass under the brake.
+        held |= unseen - approved
+        because.append(
+            f"the source lists nothing at all, but {len(known)} documents of it are known: is it connected?"
+        )
     if brake.holds(len(unproven), len(known)):
         held |= unproven
         because.append(
@@ -194,7 +204,7 @@ def plan_sync(
         removed=tuple(sorted(removed)),
         readers_changed=tuple(readers_changed),
         unchanged=len(refs) - len(added) - len(changed),
-        failed_scopes=tuple(sorted({failure.scope for failure in failed})),
+        failed_scopes=tuple(sorted({failure.scope for failure in failed if failure.id is None})),
         failures=tuple(
             f"{failure.id or failure.scope or 'the whole source'}: {failure.why}" for failure in failed
         ),

@@ -1,1 +1,1 @@
-"""From bytes to elements, in a worker process with limits."""
+"""Bytes to elements. Services use :class:`kbm.parsing.pool.ParsingPool`; parsers are plug-ins behind the port."""

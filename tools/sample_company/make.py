@@ -12,13 +12,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from samplegen.content import Page, read_page
-from samplegen.erp import erp_files
-from samplegen.mail import eml_bytes
-from samplegen.office import pptx_bytes, xlsx_bytes
-from samplegen.pdf import pdf_bytes
-from samplegen.web import html_page, markdown, wiki_page
-from samplegen.word import docx_bytes
+# Run as a script, Python looks beside this file and not in the root of the checkout.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tools.sample_company.samplegen.check import complaints
+from tools.sample_company.samplegen.content import Page, read_page
+from tools.sample_company.samplegen.erp import erp_files
+from tools.sample_company.samplegen.mail import eml_bytes
+from tools.sample_company.samplegen.office import pptx_bytes, xlsx_bytes
+from tools.sample_company.samplegen.pdf import pdf_bytes
+from tools.sample_company.samplegen.questions import log_lines
+from tools.sample_company.samplegen.web import html_page, markdown, wiki_page
+from tools.sample_company.samplegen.word import docx_bytes
 
 HERE = Path(__file__).resolve().parent
 CONTENT = HERE / "content"
@@ -57,11 +62,9 @@ def plain_files() -> Iterator[tuple[str, bytes]]:
 
 
 def write() -> int:
+    """Replace the shipped files by freshly written ones."""
     files = dict(plain_files()) | dict(documents()) | dict(erp_files(CONTENT / "erp"))
-    if (CONTENT / "questions").is_dir():
-        from samplegen.questions import log_lines
-
-        files["questions/log.jsonl"] = "".join(log_lines(CONTENT / "questions")).encode()
+    files["questions/log.jsonl"] = "".join(log_lines(CONTENT / "questions")).encode()
     for name in ("dms", "erp", "wiki", "golden", "questions"):
         shutil.rmtree(COMPANY / name, ignore_errors=True)
     for name, data in files.items():
@@ -79,8 +82,6 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="verify the files instead of writing them")
     if not parser.parse_args().check:
         return write()
-    from samplegen.check import complaints
-
     found = list(complaints(COMPANY, CONTENT))
     for line in found:
         print(line, file=sys.stderr)

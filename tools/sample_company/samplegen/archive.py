@@ -1,7 +1,7 @@
 """Make zip containers (docx, xlsx, pptx) come out equal on every run.
 
-The office libraries stamp the time of saving into the archive and into ``docProps/core.xml``; both are replaced by
-the date of the document, and the thumbnail of the library's template is dropped.
+The office libraries stamp the time of saving into the archive and into ``docProps/core.xml``; both are
+replaced by the date of the document, and the thumbnail of the library's template is dropped.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from samplegen.content import Page, plain, read_page
-from samplegen.pdf import pdf_bytes
-from samplegen.web import html_page
+from .content import Page, plain, read_page
+from .pdf import pdf_bytes
+from .web import html_page
 
 
 def eml_bytes(page: Page) -> bytes:

@@ -6,6 +6,7 @@ import io
 import re
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import Cell
@@ -14,15 +15,15 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pptx import Presentation
 from pptx.util import Emu, Pt
 
-from samplegen.archive import settled
-from samplegen.content import Block, Page, plain
+from .archive import settled
+from .content import Block, Page, plain
 
 _HEAD = PatternFill("solid", fgColor="E8EEF3")
 
 
 def xlsx_bytes(page: Page) -> bytes:
     book = Workbook()
-    sheet: Worksheet = book.active  # type: ignore[assignment]
+    sheet = book.worksheets[0]
     sheet.title = page.extra.get("sheet", "Übersicht")
     sheet["A1"] = page.title
     sheet["A1"].font = Font(bold=True, size=14)
@@ -49,17 +50,25 @@ def _add_table(sheet: Worksheet, rows: tuple[tuple[str, ...], ...]) -> None:
     start = sheet.max_row + 2
     for y, row in enumerate(rows):
         for x, text in enumerate(row, start=1):
-            cell = sheet.cell(start + y, x)
+            cell = cell_at(sheet, start + y, x)
             if y == 0:
-                cell.value, cell.font, cell.fill = plain(text), Font(bold=True), _HEAD
+                cell.value = plain(text)
+                cell.font, cell.fill = Font(bold=True), _HEAD
             else:
                 set_cell(cell, plain(text))
             cell.alignment = Alignment(vertical="top", wrap_text=True)
     for x in range(1, len(rows[0]) + 1):
-        letter = sheet.cell(start, x).column_letter
+        letter = cell_at(sheet, start, x).column_letter
         longest = max(len(row[x - 1]) for row in rows)
         sheet.column_dimensions[letter].width = max(12, min(48, longest + 3))
-    sheet.freeze_panes = sheet.cell(start + 1, 1)
+    sheet.freeze_panes = cell_at(sheet, start + 1, 1)
+
+
+def cell_at(sheet: Worksheet, row: int, column: int) -> Cell:
+    """Return a cell for writing; no sheet here has merged cells."""
+    cell = sheet.cell(row, column)
+    assert isinstance(cell, Cell)
+    return cell
 
 
 def set_cell(cell: Cell, text: str) -> None:
@@ -89,10 +98,10 @@ def saved(book: Workbook, title: str, author: str, written: datetime) -> bytes:
 def pptx_bytes(page: Page) -> bytes:
     show = Presentation()
     show.slide_width, show.slide_height = Emu(12192000), Emu(6858000)
-    slide = show.slides.add_slide(show.slide_layouts[0])
+    slide: Any = show.slides.add_slide(show.slide_layouts[0])
     slide.shapes.title.text = page.title
     slide.placeholders[1].text = f"Keller Maschinenbau\n{page.author}, {page.written:%d.%m.%Y}"
-    frame = None
+    frame: Any = None
     for block in page.blocks:
         if block.kind == "heading":
             slide = show.slides.add_slide(show.slide_layouts[1])
@@ -117,11 +126,10 @@ def pptx_bytes(page: Page) -> bytes:
     return settled(out.getvalue(), page.written)
 
 
-def _add_slide_table(slide: object, block: Block) -> None:
+def _add_slide_table(slide: Any, block: Block) -> None:
     rows = block.rows
-    shapes = slide.shapes  # type: ignore[attr-defined]
     size = len(rows), len(rows[0]), Emu(838200), Emu(3500000), Emu(10515600), Emu(370000 * len(rows))
-    table = shapes.add_table(*size).table
+    table = slide.shapes.add_table(*size).table
     for y, row in enumerate(rows):
         for x, text in enumerate(row):
             table.cell(y, x).text = plain(text)

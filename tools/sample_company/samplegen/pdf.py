@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC
-from xml.sax.saxutils import escape
+from html import escape
+from typing import Any
 
 from reportlab import rl_config
 from reportlab.lib import colors
@@ -25,7 +27,7 @@ from reportlab.platypus import (
     TableStyle,
 )
 
-from samplegen.content import Block, Page, bold_runs, plain
+from .content import Block, Page, bold_runs, plain
 
 _BLUE = colors.HexColor("#123a5c")
 _LINE = colors.HexColor("#9fb3c4")
@@ -53,8 +55,9 @@ def pdf_bytes(page: Page) -> bytes:
     document = SimpleDocTemplate(
         out,
         pagesize=A4,
-        leftMargin=23 * mm,
-        rightMargin=23 * mm,
+        # The frame pads its content by 6 points; the text shall stand under the letterhead.
+        leftMargin=23 * mm - 6,
+        rightMargin=23 * mm - 6,
         topMargin=30 * mm,
         bottomMargin=24 * mm,
         title=page.title,
@@ -72,15 +75,16 @@ def pdf_bytes(page: Page) -> bytes:
     for block in page.blocks:
         story += _flowables(block)
 
-    def furnish(canvas: Canvas, template: SimpleDocTemplate) -> None:
+    def furnish(canvas: Any, template: Any) -> None:
         # The library's fixed date is 1 January 2000; a document carries its own.
         stamp = page.written.replace(tzinfo=UTC)
-        canvas._doc.info.Date = None  # type: ignore[attr-defined]
-        canvas._doc._timeStamp.YMDhms = stamp.timetuple()[:6]  # type: ignore[attr-defined]
+        canvas._doc.info.Date = None
+        canvas._doc._timeStamp.YMDhms = stamp.timetuple()[:6]
         _furnish(canvas, page, template.page)
 
     document.build(story, onFirstPage=furnish, onLaterPages=furnish)
-    return out.getvalue()
+    # The library signs two comments; blanks of the same length keep all offsets right.
+    return re.sub(rb"ReportLab [Gg]enerated[^\n]*", lambda match: b" " * len(match[0]), out.getvalue())
 
 
 def _furnish(canvas: Canvas, page: Page, number: int) -> None:
@@ -116,7 +120,8 @@ def _flowables(block: Block) -> list[Flowable]:
 
 
 def _markup(text: str) -> str:
-    return "".join(f"<b>{escape(run)}</b>" if bold else escape(run) for run, bold in bold_runs(text))
+    runs = ((escape(run, quote=False), bold) for run, bold in bold_runs(text))
+    return "".join(f"<b>{run}</b>" if bold else run for run, bold in runs)
 
 
 def _table(rows: tuple[tuple[str, ...], ...], *, header: bool) -> Table:

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import PurePosixPath
 
-from samplegen.content import Block, Page, bold_runs
+from .content import Block, Page, bold_runs
 
-_STYLE = "body{font-family:Arial,sans-serif;max-width:50em;margin:2em auto}td,th{border:1px solid #999;padding:.3em}"
+_STYLE = (
+    "body{font-family:Arial,sans-serif;max-width:50em;margin:2em auto}"
+    "td,th{border:1px solid #999;padding:.3em}"
+)
 
 
 def markdown(page: Page) -> str:
@@ -48,7 +51,8 @@ def wiki_page(page: Page, titles: Mapping[str, str]) -> str:
         f'<!DOCTYPE html>\n<html lang="{page.language}">\n<head>\n'
         f"<title>Keller Wiki : {escape(page.title)}</title>\n"
         f'<meta http-equiv="Content-Type" content="text/html; charset=UTF-8">\n</head>\n<body>\n'
-        f'<div id="page">\n<div id="main-header">\n<div id="breadcrumb-section"><ol id="breadcrumbs">{trail}</ol></div>\n'
+        '<div id="page">\n<div id="main-header">\n'
+        f'<div id="breadcrumb-section"><ol id="breadcrumbs">{trail}</ol></div>\n'
         f'<h1 id="title-heading"><span id="title-text">{escape(page.title)}</span></h1>\n</div>\n'
         f'<div id="content" class="view">\n<div class="page-metadata">{escape(page.author)}, '
         f"{page.written:%Y-%m-%d}</div>\n"

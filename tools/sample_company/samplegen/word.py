@@ -12,8 +12,8 @@ from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
 from docx.text.paragraph import Paragraph
 
-from samplegen.archive import settled
-from samplegen.content import Block, Page, bold_runs
+from .archive import settled
+from .content import Block, Page, bold_runs
 
 _BLUE = RGBColor(0x12, 0x3A, 0x5C)
 _TABLE = "Table Grid"
@@ -41,10 +41,10 @@ def _shape(document: DocumentObject, page: Page) -> None:
         if style.type == WD_STYLE_TYPE.TABLE and style.name not in {_TABLE, "Normal Table"}:
             style.delete()
     normal = document.styles["Normal"]
-    normal.font.name = "Calibri"  # type: ignore[attr-defined]
-    normal.font.size = Pt(10.5)  # type: ignore[attr-defined]
+    normal.font.name = "Calibri"
+    normal.font.size = Pt(10.5)
     for level in (1, 2, 3):
-        font = document.styles[f"Heading {level}"].font  # type: ignore[attr-defined]
+        font = document.styles[f"Heading {level}"].font
         font.name, font.color.rgb, font.size = "Calibri", _BLUE, Pt(19 - 3 * level)
     section = document.sections[0]
     section.page_width, section.page_height = Cm(21), Cm(29.7)
@@ -59,6 +59,10 @@ def _shape(document: DocumentObject, page: Page) -> None:
 def _add_field(paragraph: Paragraph, instruction: str) -> None:
     field = OxmlElement("w:fldSimple")
     field.set(qn("w:instr"), instruction)
+    shown, text = OxmlElement("w:r"), OxmlElement("w:t")
+    text.text = "1"
+    shown.append(text)
+    field.append(shown)
     paragraph._p.append(field)
 
 
@@ -76,14 +80,29 @@ def _add(document: DocumentObject, block: Block) -> None:
     elif block.kind == "paragraph":
         _write_runs(document.add_paragraph(), block.text)
     elif block.kind in {"bullets", "numbers"}:
-        style = "List Bullet" if block.kind == "bullets" else "List Number"
+        numbered = block.kind == "numbers"
+        number = _new_numbering(document) if numbered else None
         for item in block.items:
-            _write_runs(document.add_paragraph(style=style), item)
+            paragraph = document.add_paragraph(style="List Number" if numbered else "List Bullet")
+            if number is not None:
+                paragraph._p.get_or_add_pPr().get_or_add_numPr().get_or_add_numId().val = number
+                paragraph._p.get_or_add_pPr().get_or_add_numPr().get_or_add_ilvl().val = 0
+            _write_runs(paragraph, item)
     elif block.kind == "table":
         _add_table(document, block.rows, header=True)
         document.add_paragraph()
     else:
         document.add_page_break()
+
+
+def _new_numbering(document: DocumentObject) -> int:
+    """Return the id of a numbering that starts at 1; the style alone would count on from the list before."""
+    numbering = document.part.numbering_part.element
+    style = document.styles["List Number"].element
+    used = numbering.num_having_numId(style.pPr.numPr.numId.val)
+    fresh = numbering.add_num(used.abstractNumId.val)
+    fresh.add_lvlOverride(ilvl=0).add_startOverride(1)
+    return int(fresh.numId)
 
 
 def _write_runs(paragraph: Paragraph, text: str) -> None:

@@ -1,0 +1,151 @@
+"""What is written when a release is sealed: a bitmap of its rows, and a description under its digest.
+
+The bitmap goes first and the description last, each aside, forced to disk and renamed: a release without its
+``rel-<seq>.json`` is not sealed, and one with it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyroaring import BitMap
+
+from kbm.domain.identity import ChunkId, Digest
+from kbm.domain.retrieval import SegmentRecord
+from kbm.errors import IndexDamaged, ReleaseNotSealed
+from kbm_indexes.segment import sync_folder, write_sealed
+
+_FORMAT = 1
+_HINT = "run `kbm doctor --fix`: it seals the release anew from the catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """The hits, chunk and score, of a question made from row *row*."""
+
+    row: int
+    hits: tuple[tuple[ChunkId, float], ...]
+
+    def agrees(self, other: KnownAnswer, tolerance: float) -> bool:
+        """Tell whether another asking found the same; scores may differ by *tolerance*, and near ones swap."""
+        if self.row != other.row or len(self.hits) != len(other.hits):
+            return False
+        return all(
+            abs(mine[1] - others[1]) <= tolerance for mine, others in zip(self.hits, other.hits, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All about a sealed release but its rows."""
+
+    seq: int
+    digest: Digest
+    spec_digest: Digest
+    n_rows: int
+    dimensions: int
+    stem_tokens: int
+    gram_tokens: int
+    segments: tuple[SegmentRecord, ...]
+    known: tuple[KnownAnswer, ...]
+
+
+def release_files(seq: int) -> tuple[str, str]:
+    """Name the two files of a release."""
+    return f"rel-{seq}.roar", f"rel-{seq}.json"
+
+
+def write(folder: Path, manifest: Manifest, rows: BitMap) -> None:
+    """Seal a release; one of the same number is taken away first, so that its files never mix."""
+    bitmap_name, name = release_files(manifest.seq)
+    remove(folder, manifest.seq)
+    bitmap = rows.serialize()
+    described = {
+        "format": _FORMAT,
+        "seq": manifest.seq,
+        "digest": manifest.digest,
+        "spec_digest": manifest.spec_digest,
+        "n_rows": manifest.n_rows,
+        "dimensions": manifest.dimensions,
+        "stem_tokens": manifest.stem_tokens,
+        "gram_tokens": manifest.gram_tokens,
+        "bitmap": _blake2b(bitmap),
+        "segments": [[each.name, each.first_row, each.n_rows, each.blake2b] for each in manifest.segments],
+        "known": [[each.row, [list(hit) for hit in each.hits]] for each in manifest.known],
+    }
+    write_sealed(folder / bitmap_name, [bitmap])
+    write_sealed(
+        folder / name, [json.dumps({**described, "blake2b": _checksum(described)}, indent=1).encode()]
+    )
+
+
+def read(folder: Path, seq: int) -> tuple[Manifest, BitMap]:
+    """Read a release.
+
+    Raises:
+        ReleaseNotSealed: there is no such release here.
+        IndexDamaged: its files are damaged, or its bitmap is missing.
+    """
+    bitmap_name, name = release_files(seq)
+    try:
+        text = (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise ReleaseNotSealed(
+            f"release {seq} is not sealed in {folder}; others are not affected", hint="build it again"
+        ) from None
+    try:
+        described = json.loads(text)
+        if described.pop("blake2b") != _checksum(described):
+            raise ValueError(f"{name} has other content than was sealed")
+        if described["format"] != _FORMAT or described["seq"] != seq:
+            raise ValueError(f"format {described['format']}, release {described['seq']}")
+        bitmap = (folder / bitmap_name).read_bytes()
+        if _blake2b(bitmap) != described["bitmap"]:
+            raise ValueError(f"{bitmap_name} has other bytes than were sealed")
+        return _manifest(described), BitMap.deserialize(bitmap)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IndexDamaged(
+            f"release {seq} in {folder} is not what was sealed: {error!r}", hint=_HINT
+        ) from error
+
+
+def remove(folder: Path, seq: int) -> None:
+    """Take a release away, description first; its absence is no error."""
+    bitmap_name, name = release_files(seq)
+    for path in (folder / name, folder / bitmap_name):
+        if path.exists():
+            path.unlink()
+            sync_folder(folder)
+
+
+def _manifest(described: dict[str, Any]) -> Manifest:
+    # Any: fresh from JSON; a wrong shape raises what `read` turns into IndexDamaged.
+    return Manifest(
+        seq=int(described["seq"]),
+        digest=Digest(str(described["digest"])),
+        spec_digest=Digest(str(described["spec_digest"])),
+        n_rows=int(described["n_rows"]),
+        dimensions=int(described["dimensions"]),
+        stem_tokens=int(described["stem_tokens"]),
+        gram_tokens=int(described["gram_tokens"]),
+        segments=tuple(
+            SegmentRecord(name=name, first_row=first_row, n_rows=n_rows, blake2b=blake2b)
+            for name, first_row, n_rows, blake2b in described["segments"]
+        ),
+        known=tuple(
+            KnownAnswer(row, tuple((ChunkId(chunk), score) for chunk, score in hits))
+            for row, hits in described["known"]
+        ),
+    )
+
+
+def _checksum(described: dict[str, Any]) -> str:
+    return _blake2b(json.dumps(described, sort_keys=True).encode())
+
+
+def _blake2b(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=32).hexdigest()

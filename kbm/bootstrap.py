@@ -1,0 +1,372 @@
+"""The composition root: settings and plug-ins become use cases.
+
+Everything is made on first use, so that a command pays only for what it needs. Tests build the same thing with a
+clock of their own.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from kbm import __version__, registry
+from kbm.config import GptSection, Settings, SourceSection
+from kbm.domain.identity import Digest, digest
+from kbm.domain.releases import AnswerSpec, IndexSpec
+from kbm.domain.retrieval import SealedIndex, SegmentRecord
+from kbm.errors import ModelMissing, NotFound
+from kbm.ports import Chunker, Clock, Connector, Embedder, Parser, VectorStore
+from kbm.services.ask import Ask
+from kbm.services.build import Build, GptToBuild
+from kbm.services.document import ShowDocument
+from kbm.services.nightly import Nightly
+from kbm.services.publish import Publish
+from kbm.services.retrieve import Retrieve, ServedGpt
+from kbm.services.sync import SourceToSync, Sync
+from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
+from kbm.store.journal import Journal
+from kbm.store.lock import work_lock
+from kbm.store.raw import RawStore
+
+if TYPE_CHECKING:
+    from kbm_indexes.release_index import IndexFolder, ReleaseIndex
+
+    from kbm.parsing.pool import ParsingPool
+
+CHUNKER = "passages"
+VECTOR_STORE = "chroma"
+NO_EMBEDDER = "none"
+OPEN_RELEASES = 16
+PROBE_TIMEOUT_S = 120.0
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """Give the present moment in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Give seconds from some fixed point."""
+        return monotonic()
+
+
+class Indexes:
+    """Opens index folders below ``folder/<gpt>/<spec>``; open releases are shared by all threads."""
+
+    def __init__(self, folder: Path) -> None:
+        from kbm_indexes.release_index import SharedSegments
+
+        self._folder = folder
+        self._segments = SharedSegments()
+        self._open: OrderedDict[tuple[Path, int], ReleaseIndex] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def folder(
+        self, gpt: str, spec: IndexSpec, segments: Sequence[SegmentRecord]
+    ) -> AbstractContextManager[IndexFolder]:
+        """Open a folder for building."""
+        from kbm_indexes.release_index import IndexFolder
+
+        return IndexFolder(self._path(gpt, spec), spec.digest, segments, spec.dimensions)
+
+    def probe(self, gpt: str, spec: IndexSpec, seq: int) -> SealedIndex:
+        """Verify a sealed release in a process of its own."""
+        from kbm_indexes.probe import probe
+
+        return probe(self._path(gpt, spec), seq, PROBE_TIMEOUT_S)
+
+    def open(self, gpt: str, spec: IndexSpec, seq: int) -> ReleaseIndex:
+        """Open a sealed release, or give the open one."""
+        from kbm_indexes.release_index import ReleaseIndex
+
+        key = self._path(gpt, spec), seq
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = ReleaseIndex.open(*key, self._segments)
+                while len(self._open) > OPEN_RELEASES:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(key)
+            return self._open[key]
+
+    def _path(self, gpt: str, spec: IndexSpec) -> Path:
+        return self._folder / gpt / spec.digest[:16]
+
+
+class Kbm:
+    """Everything the entry points call. Close it when done."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+
+    def __enter__(self) -> Kbm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End worker processes and wait for the journal."""
+        for name in ("ask", "parsing", "vectors"):
+            part = self.__dict__.get(name)
+            if part is not None:
+                part.close()
+
+    # -- storage ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What is known: documents, texts, releases, plans, jobs."""
+        return open_catalogue(self.settings.data_dir, self.clock)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Questions and answers."""
+        return open_journal(self.settings.data_dir, self.clock)
+
+    @cached_property
+    def raw(self) -> RawStore:
+        """Bytes by content hash."""
+        return RawStore(self.settings.data_dir / "raw")
+
+    @contextmanager
+    def working(self, kind: str, subject: str) -> Iterator[None]:
+        """Hold the data folder for a piece of work and log how it ended.
+
+        Raises:
+            Busy: another process holds it.
+        """
+        with work_lock(self.settings.data_dir, f"{kind} {subject}".strip(), self.clock):
+            job = self.catalogue.jobs.begin(kind, subject)
+            try:
+                yield
+            except BaseException as error:
+                self.catalogue.jobs.end(job, "failed", str(error) or type(error).__name__)
+                raise
+            self.catalogue.jobs.end(job, "done")
+
+    # -- plug-ins --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def parsing(self) -> ParsingPool:
+        """The parsers, in worker processes."""
+        from kbm.parsing.limits import Limits
+        from kbm.parsing.pool import ParsingPool
+
+        parsers = {
+            name: cast(Parser, registry.load("kbm.parsers", name)()) for name in registry.names("kbm.parsers")
+        }
+        kbm = self.settings.kbm
+        limits = Limits(wall_s=kbm.parse_timeout_s, memory_bytes=kbm.parse_memory_mb * 1_000_000)
+        return ParsingPool(parsers, limits, workers=kbm.workers)
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """The chunker."""
+        return cast(Chunker, registry.load("kbm.chunkers", CHUNKER)())
+
+    @cached_property
+    def _embedder_or_why(self) -> tuple[Embedder | None, str]:
+        name, _, argument = self.settings.kbm.embedder.partition(":")
+        if name == NO_EMBEDDER:
+            return None, ""
+        made = registry.load("kbm.embedders", name)
+        try:
+            return cast(Embedder, made(argument, self.settings.data_dir / "models")), ""
+        except ModelMissing as error:
+            return None, f"{error}; {error.hint}"
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The embedder; None when none is configured or its weights are missing."""
+        return self._embedder_or_why[0]
+
+    @property
+    def no_embedder(self) -> str:
+        """Why there is no embedder although one is configured; else empty."""
+        return self._embedder_or_why[1]
+
+    @cached_property
+    def vectors(self) -> VectorStore:
+        """The side index of the whole company; only for the process that holds the work lock.
+
+        Raises:
+            ModelMissing: there is no embedder, hence no vectors.
+        """
+        if self.embedder is None:
+            raise ModelMissing(self.no_embedder or "no embedder is configured")
+        made = registry.load("kbm.vector_stores", VECTOR_STORE)
+        folder = self.settings.data_dir / "chroma"
+        return cast(VectorStore, made(folder, self.embedder.digest, self.embedder.dimensions))
+
+    @cached_property
+    def indexes(self) -> Indexes:
+        """Release indexes."""
+        return Indexes(self.settings.data_dir / "index")
+
+    # -- what is configured ----------------------------------------------------------------------------------
+
+    def gpt_settings(self, name: str) -> GptSection:
+        """Give a GPT's section of kbm.toml.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        if name not in self.settings.gpts:
+            raise NotFound("GPT", name, self.settings.gpts)
+        return self.settings.gpts[name]
+
+    def source_to_sync(self, name: str) -> SourceToSync:
+        """Make a source's connector.
+
+        Raises:
+            NotFound: kbm.toml has no such source.
+            ConfigError: the connector refuses its settings.
+            PluginNotFound: no connector of that kind is installed.
+        """
+        if name not in self.settings.sources:
+            raise NotFound("source", name, self.settings.sources)
+        section = self.settings.sources[name]
+        return SourceToSync(
+            name=name,
+            kind=section.kind,
+            connector=self._connector(name, section),
+            readers=frozenset(section.readers),
+            brake=section.brake_rule(),
+            max_document_bytes=self.settings.kbm.max_document_mb * 1_000_000,
+        )
+
+    def _connector(self, name: str, section: SourceSection) -> Connector:
+        made = registry.load("kbm.connectors", section.kind)
+        return cast(Connector, made(name, section.settings, self.settings.root))
+
+    def index_spec(self) -> IndexSpec:
+        """Say how documents become rows, with what is installed here."""
+        from kbm_indexes.lexical import LEXICAL_DIGEST
+
+        embedder = self.embedder
+        return IndexSpec(
+            chunker=self.chunker.name,
+            chunker_digest=self.chunker.digest,
+            embedder=embedder.name if embedder else NO_EMBEDDER,
+            embedder_digest=embedder.digest if embedder else digest("embedder", NO_EMBEDDER),
+            dimensions=embedder.dimensions if embedder else 0,
+            lexical_digest=Digest(LEXICAL_DIGEST),
+        )
+
+    def gpt_to_build(self, name: str) -> GptToBuild:
+        """Say what a release of a GPT is made of.
+
+        Raises:
+            NotFound: kbm.toml has no such GPT.
+        """
+        section = self.gpt_settings(name)
+        return GptToBuild(
+            name=name,
+            sources=section.sources,
+            index_spec=self.index_spec(),
+            answer_spec=AnswerSpec(
+                instructions=section.instructions,
+                languages=self.settings.kbm.languages,
+                chat=self.settings.kbm.chat,
+            ),
+            tools=_tools(),
+        )
+
+    # -- use cases -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def sync(self) -> Sync:
+        """Bring stored documents up to date."""
+        return Sync(
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            plans=self.catalogue.plans,
+            raw=self.raw,
+            parsing=self.parsing,
+        )
+
+    @cached_property
+    def build(self) -> Build:
+        """Build candidates."""
+        return Build(
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            indexes=self.indexes,
+            chunker=self.chunker,
+            embedder=self.embedder,
+            open_vectors=lambda: self.vectors,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def publish(self) -> Publish:
+        """Let a release answer."""
+        return Publish(releases=self.catalogue.releases, indexes=self.indexes)
+
+    @cached_property
+    def nightly(self) -> Nightly:
+        """Bring GPTs up to date."""
+        return Nightly(
+            sync=self.sync, build=self.build, publish=self.publish, releases=self.catalogue.releases
+        )
+
+    @cached_property
+    def retrieve(self) -> Retrieve:
+        """Find passages."""
+        gpts = {
+            name: ServedGpt(
+                name=name,
+                title=section.title,
+                max_age_hours={one: self.settings.sources[one].max_age_hours for one in section.sources},
+            )
+            for name, section in self.settings.gpts.items()
+        }
+        return Retrieve(
+            gpts=gpts,
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            indexes=self.indexes,
+            embedder=self.embedder,
+            no_embedder=self.no_embedder,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def ask(self) -> Ask:
+        """Answer questions."""
+        return Ask(retrieve=self.retrieve, journal=self.journal, clock=self.clock)
+
+    @cached_property
+    def show_document(self) -> ShowDocument:
+        """Show documents."""
+        return ShowDocument(
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            retrieve=self.retrieve,
+            gpts=tuple(self.settings.gpts),
+        )
+
+
+def _tools() -> dict[str, str]:
+    """Name the versions that shaped a release."""
+    found = {"kbm": __version__}
+    for package in ("unstructured", "pypdfium2", "onnxruntime", "tokenizers"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "absent"
+    return found

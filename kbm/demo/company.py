@@ -1,0 +1,46 @@
+"""Puts the sample company into a folder, and knows what to ask it."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from kbm.config import CONFIG_NAME
+from kbm.errors import UsageError
+
+QUESTIONS = (
+    ("offers", "Wie lange ist die Lieferzeit der KB 65?"),
+    ("offers", "What torque is used for M12 bolts?"),
+    ("hr", "Combien de jours de congés payés par an ?"),
+)
+"""One question in each language: (GPT, question)."""
+
+
+def copy_company(folder: Path) -> int:
+    """Copy the company's files into *folder*, keeping a data folder that is there; returns the number of files.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", hint="name a folder for the sample company")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG_NAME).exists():
+        raise UsageError(
+            f"{folder} holds other files; nothing was changed",
+            hint="name an empty or a new folder: kbm demo DIR",
+        )
+    with as_file(files("kbm.demo") / "company") as company:
+        _copy(company, folder)
+        return sum(1 for path in company.rglob("*") if path.is_file())
+
+
+def _copy(company: Path, folder: Path) -> None:
+    """Copy what is missing or differs, so that a second demo finds unchanged files."""
+    for path in sorted(company.rglob("*")):
+        target = folder / path.relative_to(company)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif not target.exists() or target.read_bytes() != path.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)

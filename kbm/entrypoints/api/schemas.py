@@ -1,0 +1,235 @@
+"""What goes over the wire. The names are a contract: see the design's section on contracts and docs/api.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kbm.domain.answers import Answer, Passage, Verdict
+from kbm.domain.questions import MAX_QUESTION_CHARS
+from kbm.services.document import ShownDocument
+from kbm.services.retrieve import Retrieved
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskIn(_In):
+    """A question."""
+
+    question: str = Field(
+        description=f"The question, in German, English or French; at most {MAX_QUESTION_CHARS} characters.",
+        examples=["Wie lange ist die Lieferzeit der KB 65?"],
+    )
+    user: str | None = Field(
+        default=None, max_length=200, description="A label for the log; never an identity."
+    )
+    release: str | None = Field(
+        default=None, max_length=40, description="Ask this release, not the live one."
+    )
+    k: int | None = Field(default=None, ge=1, le=20, description="Passages to answer from; 3 if left out.")
+
+
+class SearchIn(_In):
+    """A search."""
+
+    query: str = Field(description="Words or a question.", examples=["Anzugsmoment M12"])
+    k: int = Field(default=10, ge=1, le=100, description="Most hits to give.")
+
+
+class FeedbackIn(_In):
+    """What somebody thought of an answer."""
+
+    verdict: Verdict = Field(examples=["helpful"])
+    comment: str | None = Field(default=None, max_length=4000)
+
+
+class SentenceOut(BaseModel):
+    """A sentence of the answer with the numbers of its citations."""
+
+    text: str
+    citations: list[int]
+
+
+class CitationOut(BaseModel):
+    """A verbatim quote and where it stands."""
+
+    n: int
+    quote: str
+    chunk_id: str
+    document_id: str
+    item_id: str
+    title: str
+    url: str
+    source: str
+    section: str
+    page: int | None
+    modified_at: datetime | None
+    stale: bool
+
+
+class AnswerOut(BaseModel):
+    """An answer with its citations."""
+
+    answer_id: str
+    gpt: str
+    release: str
+    outcome: str = Field(description="answered, uncertain or unanswered.")
+    cause: str | None = Field(description="Why not: no_source, no_fact, ungrounded or error.")
+    confidence: float = Field(description="Estimated probability that the knowledge answers the question.")
+    answer: str
+    sentences: list[SentenceOut]
+    citations: list[CitationOut]
+    ai_generated: bool = True
+    notice: str
+    degraded: list[str] = Field(description="What did not work and was done without.")
+    took_ms: int
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """Say an answer in the words of the contract."""
+        return cls(
+            answer_id=answer.id,
+            gpt=answer.gpt,
+            release=answer.release,
+            outcome=answer.outcome,
+            cause=answer.cause,
+            confidence=answer.confidence,
+            answer=answer.text,
+            sentences=[SentenceOut(text=one.text, citations=list(one.citations)) for one in answer.sentences],
+            citations=[
+                CitationOut(
+                    n=one.n,
+                    quote=one.quote,
+                    chunk_id=one.passage.chunk_id,
+                    document_id=one.passage.document_id,
+                    item_id=one.passage.item_id,
+                    title=one.passage.title,
+                    url=one.passage.url,
+                    source=one.passage.source,
+                    section=" › ".join(one.passage.section),
+                    page=one.passage.page,
+                    modified_at=one.passage.modified,
+                    stale=one.passage.stale,
+                )
+                for one in answer.citations
+            ],
+            notice=answer.notice,
+            degraded=list(answer.degraded),
+            took_ms=answer.took_ms,
+        )
+
+
+class HitOut(BaseModel):
+    """A passage that was found."""
+
+    chunk_id: str
+    document_id: str
+    item_id: str
+    source: str
+    title: str
+    url: str
+    section: str
+    page: int | None
+    text: str
+    score: float = Field(description="Orders the hits of one search; not comparable between searches.")
+
+    @classmethod
+    def of(cls, passage: Passage) -> Self:
+        """Say a passage in the words of the contract."""
+        return cls(
+            chunk_id=passage.chunk_id,
+            document_id=passage.document_id,
+            item_id=passage.item_id,
+            source=passage.source,
+            title=passage.title,
+            url=passage.url,
+            section=" › ".join(passage.section),
+            page=passage.page,
+            text=passage.text,
+            score=passage.score,
+        )
+
+
+class SearchOut(BaseModel):
+    """Hits, best first."""
+
+    release: str
+    hits: list[HitOut]
+    degraded: list[str]
+
+    @classmethod
+    def of(cls, found: Retrieved) -> Self:
+        """Say a search in the words of the contract."""
+        return cls(
+            release=str(found.release.version),
+            hits=[HitOut.of(passage) for passage in found.passages],
+            degraded=list(found.degraded),
+        )
+
+
+class GptOut(BaseModel):
+    """An assistant and what answers for it now."""
+
+    gpt: str
+    title: str
+    release: str | None
+    published_at: datetime | None
+
+
+class GptsOut(BaseModel):
+    """All assistants."""
+
+    gpts: list[GptOut]
+
+
+class DocumentOut(BaseModel):
+    """A document as the live release holds it."""
+
+    document_id: str
+    source: str
+    item_id: str
+    title: str
+    url: str
+    author: str
+    modified_at: datetime | None
+    text: str
+    releases: dict[str, str] = Field(description="The live release it is in, by GPT.")
+
+    @classmethod
+    def of(cls, shown: ShownDocument) -> Self:
+        """Say a document in the words of the contract."""
+        record = shown.record
+        return cls(
+            document_id=record.id,
+            source=record.source,
+            item_id=record.item_id,
+            title=record.title,
+            url=record.url,
+            author=record.author,
+            modified_at=record.modified,
+            text=shown.text,
+            releases=shown.releases,
+        )
+
+
+class Health(BaseModel):
+    """Whether the service answers, and what is live."""
+
+    status: str
+    version: str
+    releases: dict[str, str | None]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str

@@ -1,0 +1,96 @@
+"""``kbm ask`` and ``kbm serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from kbm.domain.answers import Answer, Outcome
+from kbm.domain.documents import EVERYONE
+from kbm.entrypoints.api.schemas import AnswerOut
+from kbm.entrypoints.cli.context import Json, opened, set_logging
+from kbm.entrypoints.cli.releases import Gpt
+from kbm.entrypoints.cli.render import err, out, print_json
+from kbm.errors import UsageError
+from kbm.services.retrieve import Caller
+
+app = typer.Typer()
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@app.command()
+def ask(
+    gpt: Gpt,
+    question: Annotated[str, typer.Argument(help="The question, in German, English or French.")],
+    release: Annotated[
+        str | None, typer.Option("--release", help="Ask this release instead of the live one.")
+    ] = None,
+    readers: Annotated[
+        list[str] | None,
+        typer.Option("--as", metavar="READER", help="Ask as this reader too: group:hr, user:anna."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a GPT's knowledge; the answer comes with verbatim quotes and their sources."""
+    with opened(as_json=as_json) as kbm:
+        caller = Caller(readers=frozenset({EVERYONE, *(readers or ())}))
+        answer = kbm.ask.run(gpt, question, caller, release=release)
+        if as_json:
+            print_json(AnswerOut.of(answer).model_dump(mode="json"))
+        else:
+            show_answer(question, answer)
+
+
+def show_answer(question: str, answer: Answer) -> None:
+    """Tell an answer: sentences with numbers, then each quote with its source."""
+    out.print(f"\n[bold]{escape(question)}[/bold]")
+    for sentence in answer.sentences:
+        numbers = "".join(f"[{n}]" for n in sentence.citations)
+        out.print(f"  {escape(sentence.text)} [cyan]{escape(numbers)}[/cyan]")
+    if answer.outcome is Outcome.UNANSWERED:
+        out.print(f"  [yellow]no answer[/yellow] ({answer.cause})")
+    shade = {"answered": "green", "uncertain": "yellow", "unanswered": "yellow"}[answer.outcome]
+    out.print(
+        f"  [{shade}]{answer.outcome}[/{shade}], confidence {answer.confidence:.2f}, "
+        f"{answer.gpt} {answer.release}, {answer.took_ms} ms"
+    )
+    for one in answer.citations:
+        passage = one.passage
+        place = [passage.source, passage.item_id]
+        if passage.page:
+            place.append(f"page {passage.page}")
+        if passage.section:
+            place.append(" › ".join(passage.section))
+        stale = " [red](past its review date)[/red]" if passage.stale else ""
+        out.print(
+            f"  [cyan]\\[{one.n}][/cyan] {escape(passage.title)}{stale} [dim]{escape(' · '.join(place))}[/dim]"
+        )
+    for line in answer.degraded:
+        err.print(f"  [yellow]note:[/yellow] {escape(line)}")
+    out.print(f"  [dim]{escape(answer.notice)}[/dim]")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+) -> None:
+    """Answer over HTTP; /docs shows every door."""
+    with opened() as kbm:
+        if host not in _LOOPBACK:
+            raise UsageError(
+                f"kbm has no keys yet, so it does not listen on {host}",
+                hint="leave --host away, and let a reverse proxy with a login of its own reach 127.0.0.1",
+            )
+        import uvicorn
+
+        from kbm.entrypoints.api.app import create_app
+
+        set_logging("INFO")
+        err.print(
+            f"no key is configured: listening on this machine only, http://{host}:{port} (docs at /docs)"
+        )
+        uvicorn.run(create_app(kbm), host=host, port=port, log_level="warning", access_log=False)

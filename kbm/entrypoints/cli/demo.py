@@ -1,0 +1,49 @@
+"""``kbm demo``: the sample company, from files to cited answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbm.bootstrap import Kbm
+from kbm.config import CONFIG_NAME, load_settings
+from kbm.demo.company import QUESTIONS, copy_company
+from kbm.entrypoints.cli.asking import show_answer
+from kbm.entrypoints.cli.context import told, who
+from kbm.entrypoints.cli.releases import show_night
+from kbm.entrypoints.cli.render import TerminalProgress, err, out
+from kbm.entrypoints.cli.sources import show_quarantine_hint
+from kbm.services.retrieve import Caller
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to put the sample company.")] = Path(
+        "kbm-demo"
+    ),
+) -> None:
+    """Build the sample company, publish its two GPTs and ask one question in each language."""
+    with told():
+        n_files = copy_company(folder)
+        settings = load_settings(folder / CONFIG_NAME)
+        out.print(f"{settings.kbm.name}: {n_files} files in {folder}, {len(settings.gpts)} GPTs")
+        with Kbm(settings) as kbm:
+            if kbm.no_embedder:
+                err.print(f"[yellow]note:[/yellow] searching by words alone: {kbm.no_embedder}")
+            with kbm.working("demo", ""):
+                sources = [kbm.source_to_sync(name) for name in settings.sources]
+                gpts = [kbm.gpt_to_build(name) for name in settings.gpts]
+                night = kbm.nightly.run(sources, gpts, TerminalProgress(), who=who())
+            show_night(night, as_json=False)
+            show_quarantine_hint(kbm)
+            if night.exit_code == 1:
+                raise typer.Exit(1)
+            for gpt, question in QUESTIONS:
+                show_answer(question, kbm.ask.run(gpt, question, Caller()))
+        out.print(
+            f'\nnext: cd {folder} && kbm ask offers "…"   or   kbm serve   and open http://127.0.0.1:8000/docs'
+        )

@@ -1,0 +1,57 @@
+"""The command line: puts the commands together. Starts fast: heavy parts are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbm import __version__
+from kbm.entrypoints.cli import asking, demo, releases, setup, sources
+from kbm.entrypoints.cli.context import set_config, set_logging
+from kbm.entrypoints.cli.render import err
+
+app = typer.Typer(
+    name="kbm",
+    help="Keeps the knowledge of custom assistants connected, released, cited and current.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kbm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration file (also KBM_CONFIG).")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Remember what holds for every command."""
+    set_config(config)
+    set_logging()
+
+
+for part in (demo, setup, sources, releases, asking):
+    app.registered_commands += part.app.registered_commands
+app.add_typer(sources.plans_app, name="plans")
+app.add_typer(setup.models, name="models")
+
+
+def run() -> None:
+    """Run the command line; an interrupted command says what is kept."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("interrupted: what was finished is kept; run the same command again to go on")
+        sys.exit(130)

@@ -1,0 +1,201 @@
+"""``kbm build``, ``publish``, ``releases``, ``nightly``: from stored documents to the release that answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from kbm.bootstrap import Kbm
+from kbm.domain.releases import Release
+from kbm.entrypoints.cli.context import Json, opened, who
+from kbm.entrypoints.cli.render import TerminalProgress, err, fail, out, print_json, table
+from kbm.entrypoints.cli.sources import show_quarantine_hint
+from kbm.services.build import BuildResult
+from kbm.services.nightly import GptNight, Night
+
+app = typer.Typer()
+
+Gpt = Annotated[str, typer.Argument(help="Name of the GPT in kbm.toml.")]
+
+
+@app.command()
+def build(gpt: Gpt, as_json: Json = False) -> None:
+    """Build a candidate release beside the live one; never publishes."""
+    with opened(as_json=as_json) as kbm:
+        kbm.gpt_settings(gpt)
+        _note_no_embedder(kbm, as_json=as_json)
+        with kbm.working("build", gpt):
+            result = kbm.build.run(kbm.gpt_to_build(gpt), TerminalProgress(quiet=as_json))
+        if as_json:
+            print_json(build_json(result))
+            return
+        out.print(_in_words(gpt, result))
+        if result.built:
+            out.print(f"publish it with: kbm publish {gpt} {result.release.version}")
+        show_quarantine_hint(kbm)
+
+
+@app.command()
+def publish(
+    gpt: Gpt,
+    version: Annotated[str, typer.Argument(help="Number of a built release, such as 1.0.0.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, kept in the log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let a release answer from now on."""
+    with opened(as_json=as_json) as kbm:
+        kbm.gpt_settings(gpt)
+        made = kbm.publish.run(gpt, version, who=who(), why=why)
+        if as_json:
+            print_json(release_json(made))
+        else:
+            out.print(
+                f"{gpt} {made.version} answers now: {made.n_documents} documents, {made.n_chunks} passages"
+            )
+
+
+@app.command()
+def releases(gpt: Gpt, as_json: Json = False) -> None:
+    """List a GPT's releases, newest first."""
+    with opened(as_json=as_json) as kbm:
+        kbm.gpt_settings(gpt)
+        listed = [release_json(one) for one in kbm.catalogue.releases.all(gpt)]
+        if as_json:
+            print_json({"releases": listed})
+            return
+        columns = ("version", "state", "documents#", "passages#", "built", "gate", "digest")
+        rows = [
+            (
+                one["version"],
+                one["state"],
+                one["documents"],
+                one["chunks"],
+                one["created_at"][:16],
+                one["gate"],
+                one["digest"][:12],
+            )
+            for one in listed
+        ]
+        table("", columns, rows, empty=f"{gpt} has no release yet: kbm build {gpt}")
+
+
+@app.command()
+def nightly(
+    gpts: Annotated[list[str] | None, typer.Argument(metavar="[GPT]…", help="Default: all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Sync, build, and publish 1.0.0 where nothing is live; later candidates wait for a person."""
+    with opened(as_json=as_json) as kbm:
+        names = gpts or list(kbm.settings.gpts)
+        wanted = {source for name in names for source in kbm.gpt_settings(name).sources}
+        sources = [kbm.source_to_sync(name) for name in kbm.settings.sources if name in wanted]
+        _note_no_embedder(kbm, as_json=as_json)
+        with kbm.working("nightly", " ".join(names)):
+            todo = [kbm.gpt_to_build(name) for name in names]
+            night = kbm.nightly.run(sources, todo, TerminalProgress(quiet=as_json), who=who())
+        show_night(night, as_json=as_json)
+        if not as_json:
+            show_quarantine_hint(kbm)
+        raise typer.Exit(night.exit_code)
+
+
+def show_night(night: Night, *, as_json: bool) -> None:
+    """Tell what a night did."""
+    if as_json:
+        print_json(_night_json(night))
+        return
+    changed = sum(result.n_stored for result in night.synced.values())
+    removed = sum(len(set(result.plan.removed) - result.plan.held) for result in night.synced.values())
+    out.print(f"{len(night.synced)} sources read: {changed} documents stored, {removed} removed")
+    for error in night.failed_sources.values():
+        fail(error, as_json=False)
+    for result in night.synced.values():
+        for line in (*result.plan.failures, *result.not_fetched):
+            err.print(f"[yellow]{result.plan.source}:[/yellow] {line}")
+        if result.plan.held:
+            out.print(
+                f"{result.plan.source} waits for you: {'; '.join(result.plan.held_because)} → kbm plans"
+            )
+    for one in night.gpts:
+        if one.error:
+            fail(one.error, as_json=False)
+            out.print(f"{one.gpt}: {'live stays ' + one.live if one.live else 'nothing is live'}")
+        elif one.build:
+            out.print(_in_words(one.gpt, one.build) + _fate(one))
+
+
+def _fate(one: GptNight) -> str:
+    if one.published:
+        return "; published"
+    if one.waits and one.release:
+        return f"; live stays {one.live} until you run: kbm publish {one.gpt} {one.release.version}"
+    return ""
+
+
+def _in_words(gpt: str, result: BuildResult) -> str:
+    made = result.release
+    if not result.built:
+        return f"{gpt} {made.version} is up to date: nothing was parsed, embedded or written"
+    return (
+        f"{gpt} {made.version} built: {made.n_documents} documents, {made.n_chunks} passages "
+        f"({result.n_rows_added} new rows, {result.n_embedded} texts embedded)"
+    )
+
+
+def _note_no_embedder(kbm: Kbm, *, as_json: bool) -> None:
+    if kbm.no_embedder and not as_json:
+        err.print(f"[yellow]note:[/yellow] searching by words alone: {kbm.no_embedder}")
+
+
+def release_json(one: Release) -> dict[str, Any]:
+    """Give a release as the contract of ``releases`` has it."""
+    return {
+        "version": str(one.version),
+        "state": one.state,
+        "digest": one.digest,
+        "created_at": one.created_at.isoformat(),
+        "published_at": one.published_at.isoformat() if one.published_at else None,
+        "documents": one.n_documents,
+        "chunks": one.n_chunks,
+        "gate": one.gate,
+    }
+
+
+def build_json(result: BuildResult) -> dict[str, Any]:
+    """Give a build as JSON."""
+    return {
+        **release_json(result.release),
+        "built": result.built,
+        "chunked": result.n_chunked,
+        "embedded": result.n_embedded,
+        "rows_added": result.n_rows_added,
+    }
+
+
+def _night_json(night: Night) -> dict[str, Any]:
+    return {
+        "sources": [
+            {
+                "source": name,
+                "stored": result.n_stored,
+                "removed": len(set(result.plan.removed) - result.plan.held),
+                "unchanged": result.plan.unchanged,
+                "held_because": list(result.plan.held_because),
+                "failures": [*result.plan.failures, *result.not_fetched],
+            }
+            for name, result in night.synced.items()
+        ],
+        "failed_sources": {name: str(error) for name, error in night.failed_sources.items()},
+        "gpts": [
+            {
+                "gpt": one.gpt,
+                "live": one.live,
+                "published": one.published,
+                "waits": one.waits,
+                "error": str(one.error) if one.error else None,
+                "build": build_json(one.build) if one.build else None,
+            }
+            for one in night.gpts
+        ],
+    }

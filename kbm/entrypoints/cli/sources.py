@@ -1,0 +1,237 @@
+"""``kbm sources``, ``sync``, ``plans``: what is read from where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from kbm.bootstrap import Kbm
+from kbm.domain.sync import SyncPlan
+from kbm.entrypoints.cli.context import Json, opened, who
+from kbm.entrypoints.cli.render import TerminalProgress, err, fail, out, print_json, table
+from kbm.errors import ConnectorError, HeldForPerson, NotFound, UsageError
+from kbm.services.sync import SyncResult
+
+app = typer.Typer()
+plans_app = typer.Typer(help="Plans that wait for a person.", invoke_without_command=True)
+
+
+@app.command()
+def sources(as_json: Json = False) -> None:
+    """List the sources: documents, quarantine, held plans, last sync."""
+    with opened(as_json=as_json) as kbm:
+        known = {one.name: one for one in kbm.catalogue.documents.sources()}
+        quarantine = kbm.catalogue.documents.quarantine()
+        rows = []
+        for name, section in kbm.settings.sources.items():
+            one = known.get(name)
+            rows.append(
+                {
+                    "source": name,
+                    "kind": section.kind,
+                    "documents": one.n_documents if one else 0,
+                    "quarantined": one.n_quarantined if one else 0,
+                    "held_plans": one.n_held_plans if one else 0,
+                    "synced_at": one.synced_at.isoformat(timespec="seconds")
+                    if one and one.synced_at
+                    else None,
+                    "last_error": one.last_error if one else None,
+                }
+            )
+        if as_json:
+            listed = [
+                {
+                    "source": one.source,
+                    "item_id": one.item_id,
+                    "reason": one.reason,
+                    "detail": one.reason_text,
+                }
+                for one in quarantine
+            ]
+            print_json({"sources": rows, "quarantine": listed})
+            return
+        columns = ("source", "kind", "documents#", "quarantined#", "held plans#", "last sync", "last error")
+        table("", columns, [tuple(row.values()) for row in rows], empty="kbm.toml has no sources yet")
+        if quarantine:
+            table(
+                "\nIn quarantine",
+                ("source", "item", "reason", "what is known"),
+                [(one.source, one.item_id, one.reason, one.reason_text) for one in quarantine],
+                empty="",
+            )
+
+
+@app.command()
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]…", help="Default: all.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try documents in quarantine again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read the sources and store what changed; removals that look wrong wait for a person."""
+    with opened(as_json=as_json) as kbm:
+        todo = [kbm.source_to_sync(name) for name in names or kbm.settings.sources]
+        if plan:
+            _show_plans([(kbm.sync.plan(source), "planned") for source in todo], as_json=as_json)
+            return
+        progress = TerminalProgress(quiet=as_json)
+        results: list[SyncResult] = []
+        failed: list[ConnectorError] = []
+        with kbm.working("sync", " ".join(source.name for source in todo)):
+            if retry:
+                kbm.catalogue.texts.forget_failures()
+                kbm.catalogue.documents.retry_quarantined([source.name for source in todo])
+            for source in todo:
+                try:
+                    results.append(kbm.sync.run(source, progress))
+                except ConnectorError as error:
+                    failed.append(error)
+                    if not as_json:
+                        fail(error, as_json=False)
+        if not results and failed and as_json:
+            raise failed[0]
+        _show_results(results, as_json=as_json)
+        if failed or any(result.not_fetched or result.plan.failures for result in results):
+            raise typer.Exit(1)
+        if any(result.plan.held for result in results):
+            raise typer.Exit(HeldForPerson.exit_code)
+
+
+@plans_app.callback()
+def plans(context: typer.Context, as_json: Json = False) -> None:
+    """List the plans that wait for a person; ``approve ID`` lets one through."""
+    if context.invoked_subcommand:
+        return
+    with opened(as_json=as_json) as kbm:
+        held = kbm.catalogue.plans.held()
+        if as_json:
+            print_json({"plans": [{"id": one.id, **plan_json(one.plan, one.state)} for one in held]})
+            return
+        table(
+            "",
+            ("plan#", "source", "removed#", "readers#", "since", "why"),
+            [
+                (
+                    one.id,
+                    one.plan.source,
+                    len(one.plan.held.intersection(one.plan.removed)),
+                    len(one.plan.held.intersection(one.plan.readers_changed)),
+                    one.created_at.isoformat(timespec="minutes"),
+                    "; ".join(one.plan.held_because),
+                )
+                for one in held
+            ],
+            empty="no plan waits for you",
+        )
+
+
+@plans_app.command()
+def approve(
+    plan_id: Annotated[int, typer.Argument(metavar="ID", help="The plan's number.")], as_json: Json = False
+) -> None:
+    """Let a held plan through: the source is listed again, and at most what was shown is applied."""
+    with opened(as_json=as_json) as kbm:
+        held = {one.id: one for one in kbm.catalogue.plans.held()}
+        if plan_id not in held:
+            raise NotFound("held plan", str(plan_id), [str(id) for id in held])
+        plan = held[plan_id].plan
+        if plan.source not in kbm.settings.sources:
+            raise UsageError(f"source {plan.source!r} is no longer in kbm.toml")
+        source = kbm.source_to_sync(plan.source)
+        with kbm.working("sync", plan.source):
+            kbm.catalogue.documents.approve(plan.source, plan.held)
+            result = kbm.sync.run(source, TerminalProgress(quiet=as_json))
+            kbm.catalogue.plans.decide(plan_id, who())
+        _show_results([result], as_json=as_json)
+
+
+def plan_json(plan: SyncPlan, state: str) -> dict[str, Any]:
+    """Give a plan as the contract of ``sync --plan`` has it."""
+    return {
+        "source": plan.source,
+        "state": state,
+        "added": list(plan.added),
+        "changed": list(plan.changed),
+        "removed": list(plan.removed),
+        "readers_changed": list(plan.readers_changed),
+        "failed_scopes": list(plan.failed_scopes),
+        "held_because": list(plan.held_because),
+    }
+
+
+def _show_plans(plans: list[tuple[SyncPlan, str]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"plans": [plan_json(plan, "held" if plan.held else state) for plan, state in plans]})
+        return
+    columns = ("source", "added#", "changed#", "removed#", "readers#", "unchanged#", "would be held because")
+    rows = [
+        (
+            plan.source,
+            len(plan.added),
+            len(plan.changed),
+            len(plan.removed),
+            len(plan.readers_changed),
+            plan.unchanged,
+            "; ".join([*plan.held_because, *plan.failures]),
+        )
+        for plan, _ in plans
+    ]
+    table("", columns, rows, empty="kbm.toml has no sources yet")
+
+
+def _show_results(results: list[SyncResult], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "plans": [
+                    {
+                        **plan_json(result.plan, result.state),
+                        "plan_id": result.plan_id,
+                        "stored": result.n_stored,
+                        "quarantined": [{"item_id": id, "reason": why} for id, why in result.quarantined],
+                        "failures": [*result.plan.failures, *result.not_fetched],
+                    }
+                    for result in results
+                ]
+            }
+        )
+        return
+    columns = ("source", "added#", "changed#", "removed#", "unchanged#", "quarantined#", "remarks")
+    rows = []
+    for result in results:
+        plan = result.plan
+        remarks = [*plan.failures, *result.not_fetched]
+        if plan.held:
+            remarks.append(f"held: {'; '.join(plan.held_because)} → kbm plans approve {result.plan_id}")
+        rows.append(
+            (
+                plan.source,
+                len(plan.added),
+                len(plan.changed),
+                len([id for id in plan.removed if id not in plan.held]),
+                plan.unchanged,
+                len(result.quarantined),
+                "; ".join(remarks),
+            )
+        )
+    table("", columns, rows, empty="")
+    quarantined = [(result.plan.source, id, why) for result in results for id, why in result.quarantined]
+    if quarantined:
+        table(
+            "\nNew in quarantine (kbm sources tells more)",
+            ("source", "item", "reason"),
+            quarantined,
+            empty="",
+        )
+    if results and all(result.plan.does_nothing and not result.plan.failures for result in results):
+        out.print("nothing has changed: no document was fetched")
+
+
+def show_quarantine_hint(kbm: Kbm) -> None:
+    """Point at documents that could not be read, if there are any."""
+    n = len(kbm.catalogue.documents.quarantine())
+    if n:
+        err.print(
+            f"[yellow]note:[/yellow] {n} documents are in quarantine; `kbm sources` lists them with the reason"
+        )

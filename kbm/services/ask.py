@@ -1,0 +1,160 @@
+"""Answer a question with verbatim, cited sentences, or say that the knowledge does not hold it.
+
+Extractive: the sentences of the best passages that carry most of the question's weight. No sentence is written here:
+each one is a slice of the stored text of its passage, and so its own quote.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+
+import structlog
+
+from kbm.domain.answers import Answer, AnswerSentence, Cause, Citation, Outcome, Passage, Verdict
+from kbm.domain.confidence import confidence, outcome_of
+from kbm.domain.documents import Span
+from kbm.domain.identity import ChunkId
+from kbm.domain.language import guess_language
+from kbm.domain.sentences import split_sentences
+from kbm.ports import Clock
+from kbm.services.needs import Journal
+from kbm.services.notices import notice
+from kbm.services.retrieve import Caller, Retrieve, Retrieved
+
+log = structlog.get_logger()
+
+PASSAGES_READ = 3
+SENTENCES_SHOWN = 3
+HITS_ASKED = 10
+PASSAGE_WEIGHT = 0.5
+"""What the rank of its passage counts for a sentence, beside its own overlap in [0, 1]."""
+WORTH_SHOWING = 0.6
+"""Further sentences are shown when they reach this share of the best one's score."""
+TOPIC_COVERAGE = 0.5
+"""Share of the question's weight that some hit must contain for its topic to count as present."""
+LOG_WAIT_S = 0.1
+"""An answer never waits longer than this for its line in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    passage: Passage
+    span: Span
+    score: float
+
+    @property
+    def quote(self) -> str:
+        return self.passage.text[self.span.start : self.span.end]
+
+
+class Ask:
+    """The use case with what it needs."""
+
+    def __init__(self, *, retrieve: Retrieve, journal: Journal, clock: Clock) -> None:
+        self._retrieve, self._journal, self._clock = retrieve, journal, clock
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+
+    def run(
+        self,
+        gpt: str,
+        question: str,
+        caller: Caller,
+        *,
+        release: str | None = None,
+        user: str | None = None,
+        k: int = PASSAGES_READ,
+    ) -> Answer:
+        """Answer from a GPT's live release, or the one named, with at most *k* passages read.
+
+        Raises:
+            BadQuestion: there is nothing to answer.
+            NotFound: no such GPT or release, or nothing is published yet.
+        """
+        started = self._clock.monotonic()
+        found = self._retrieve.run(gpt, question, caller, release=release, k=max(HITS_ASKED, k))
+        spec = found.release.answer_spec
+        probability = confidence(found.signals) if found.passages else 0.0
+        outcome = outcome_of(probability, threshold=spec.threshold, uncertain_below=spec.uncertain_below)
+        chosen = [] if outcome is Outcome.UNANSWERED else _best_sentences(found, found.passages[:k])
+        cause = None
+        if not chosen:
+            outcome = Outcome.UNANSWERED
+            cause = _cause(found)
+        citations = [
+            Citation(n=n, quote=one.quote, start=one.span.start, end=one.span.end, passage=one.passage)
+            for n, one in enumerate(chosen, start=1)
+        ]
+        made = Answer(
+            id=secrets.token_hex(12),
+            gpt=gpt,
+            release=str(found.release.version),
+            epoch=found.epoch,
+            outcome=outcome,
+            cause=cause,
+            confidence=round(probability, 4),
+            sentences=tuple(AnswerSentence(text=one.quote, citations=(one.n,)) for one in citations),
+            citations=tuple(citations),
+            notice=notice(outcome, cause, guess_language(found.question), self._retrieve.served(gpt).title),
+            degraded=found.degraded,
+            took_ms=round(1000 * (self._clock.monotonic() - started)),
+        )
+        self._log(made, found, user)
+        return made
+
+    def feedback(self, answer_id: str, verdict: Verdict, comment: str | None) -> None:
+        """Note what somebody thought of an answer.
+
+        Raises:
+            NotFound: there is no such answer.
+        """
+        self._journal.add_feedback(answer_id, verdict, comment)
+
+    def close(self) -> None:
+        """Wait until every answer is in the journal."""
+        self._writer.shutdown(wait=True)
+
+    def _log(self, made: Answer, found: Retrieved, user: str | None) -> None:
+        hits = tuple(passage.chunk_id for passage in found.passages)
+        writing = self._writer.submit(self._record, made, found.question, hits, user)
+        wait_for([writing], timeout=LOG_WAIT_S)
+
+    def _record(self, made: Answer, question: str, hits: tuple[ChunkId, ...], user: str | None) -> None:
+        try:
+            self._journal.record(made, question, hits, user)
+        except Exception:
+            # The answer is out already; losing its line must be seen, but cannot be told to the caller.
+            log.exception("answer_not_logged", answer_id=made.id, gpt=made.gpt)
+
+
+def _best_sentences(found: Retrieved, passages: Sequence[Passage]) -> list[_Candidate]:
+    """Choose the sentences that carry most of the question, best first."""
+    spans = [(passage, span) for passage in passages for span in split_sentences(passage.text)]
+    texts = [passage.text[span.start : span.end] for passage, span in spans]
+    overlaps = found.index.overlap(found.question, texts, readable=found.readable)
+    ranked = sorted(
+        (
+            _Candidate(passage, span, overlap + PASSAGE_WEIGHT * passage.score)
+            for (passage, span), overlap in zip(spans, overlaps, strict=True)
+            if overlap > 0
+        ),
+        key=lambda one: -one.score,
+    )
+    chosen: list[_Candidate] = []
+    for one in ranked:
+        if len(chosen) == SENTENCES_SHOWN or (chosen and one.score < WORTH_SHOWING * chosen[0].score):
+            break
+        if any(one.quote == other.quote for other in chosen):
+            continue
+        chosen.append(one)
+    return chosen
+
+
+def _cause(found: Retrieved) -> Cause:
+    """Say whether the topic is missing or just the fact."""
+    if not found.passages or found.signals.coverage_best < TOPIC_COVERAGE:
+        return Cause.NO_SOURCE
+    return Cause.NO_FACT

@@ -1,0 +1,199 @@
+"""Find the passages of a release that a caller may read.
+
+Readers are applied twice: as a mask inside the search, so that hidden documents move no score, and again on the rows
+that come back, before any text leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from kbm.domain.answers import Passage
+from kbm.domain.catalogue import VisibilityState
+from kbm.domain.documents import EVERYONE, may_read
+from kbm.domain.questions import clean_question
+from kbm.domain.releases import Release, ReleaseState
+from kbm.domain.retrieval import Signals
+from kbm.errors import ModelMissing, NotFound, ProviderUnavailable, ReleaseNotSealed
+from kbm.ports import Clock, Embedder
+from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
+
+log = structlog.get_logger()
+
+_MASKS_KEPT = 32
+"""Reader sets whose masks are kept; one costs a byte per document."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks: the reader names that hold for them. Everybody is ``everyone``."""
+
+    readers: frozenset[str] = frozenset({EVERYONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedGpt:
+    """What answering needs to know of a GPT and its sources' freshness limits, in hours."""
+
+    name: str
+    title: str
+    max_age_hours: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """Passages, best first, and all that is needed to answer from them."""
+
+    question: str
+    release: Release
+    epoch: int
+    passages: tuple[Passage, ...]
+    signals: Signals
+    degraded: tuple[str, ...]
+    index: ReleaseIndex
+    readable: NDArray[np.bool_] = field(repr=False)
+
+
+class Retrieve:
+    """The use case with what it needs; keeps masks and open releases between questions."""
+
+    def __init__(
+        self,
+        *,
+        gpts: Mapping[str, ServedGpt],
+        documents: Documents,
+        texts: Texts,
+        releases: Releases,
+        indexes: Indexes,
+        embedder: Embedder | None,
+        no_embedder: str,
+        clock: Clock,
+    ) -> None:
+        """*no_embedder* says why there is no embedder although one is configured; empty if none is."""
+        self._gpts, self._documents, self._texts, self._releases = gpts, documents, texts, releases
+        self._indexes, self._embedder, self._no_embedder, self._clock = indexes, embedder, no_embedder, clock
+        self._visibility = VisibilityState(epoch=-1)
+        self._masks: OrderedDict[frozenset[str], NDArray[np.bool_]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(
+        self, gpt: str, question: str, caller: Caller, *, release: str | None = None, k: int = 10
+    ) -> Retrieved:
+        """Search a GPT's live release, or the one named.
+
+        Raises:
+            BadQuestion: there is nothing to search for.
+            NotFound: no such GPT or release, or nothing is published yet.
+            ReleaseNotSealed: the release failed its probe.
+        """
+        asked = clean_question(question)
+        served = self.served(gpt)
+        chosen = self.release_of(gpt, release)
+        epoch, readable = self._readable(caller.readers)
+        index = self._indexes.open(gpt, chosen.index_spec, chosen.seq)
+        vector, degraded = self._vector(asked, chosen)
+        found = index.search(asked, vector, readable=readable, k=k)
+        loaded = self._texts.passages([hit.chunk_id for hit in found.hits])
+        now = self._clock.now()
+        passages = []
+        for hit in found.hits:
+            if hit.chunk_id not in loaded:  # withdrawn since the mask was made
+                continue
+            no, passage = loaded[hit.chunk_id]
+            if no < len(readable) and readable[no]:
+                stale = _is_stale(passage.modified, served.max_age_hours.get(passage.source), now)
+                passages.append(replace(passage, score=hit.score, stale=stale))
+        return Retrieved(
+            question=asked,
+            release=chosen,
+            epoch=epoch,
+            passages=tuple(passages),
+            signals=found.signals,
+            degraded=degraded,
+            index=index,
+            readable=readable,
+        )
+
+    def served(self, gpt: str) -> ServedGpt:
+        """Give a GPT by name.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        if gpt not in self._gpts:
+            raise NotFound("GPT", gpt, self._gpts)
+        return self._gpts[gpt]
+
+    def release_of(self, gpt: str, version: str | None) -> Release:
+        """Give the live release, or the one named.
+
+        Raises:
+            NotFound: no such release, or nothing is published yet.
+            ReleaseNotSealed: it failed its probe.
+        """
+        if version is None:
+            live = self._releases.live(gpt)
+            if live is None:
+                raise NotFound("live release of", gpt, hint=f"build and publish one: kbm nightly {gpt}")
+            return live
+        chosen = self._releases.get(gpt, version)
+        if chosen.state is ReleaseState.FAILED:
+            raise ReleaseNotSealed(f"{gpt} {version} did not pass its probe and cannot be asked")
+        return chosen
+
+    def may_read(self, document_no: int, caller: Caller) -> bool:
+        """Tell whether a caller may read a document now."""
+        _, readable = self._readable(caller.readers)
+        return document_no < len(readable) and bool(readable[document_no])
+
+    def _readable(self, readers: frozenset[str]) -> tuple[int, NDArray[np.bool_]]:
+        """Give the visibility epoch and, by document number, what these readers may read in it."""
+        epoch = self._documents.epoch()
+        with self._lock:
+            if self._visibility.epoch != epoch:
+                self._visibility = self._documents.visibility()
+                self._masks.clear()
+            if readers not in self._masks:
+                self._masks[readers] = _mask(self._visibility, readers)
+                while len(self._masks) > _MASKS_KEPT:
+                    self._masks.popitem(last=False)
+            self._masks.move_to_end(readers)
+            return self._visibility.epoch, self._masks[readers]
+
+    def _vector(self, question: str, release: Release) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+        """Embed the question if the release has vectors; say what is missing otherwise."""
+        if release.index_spec.dimensions == 0:
+            return None, (self._no_embedder,) if self._no_embedder else ()
+        if self._embedder is None:
+            return None, (self._no_embedder or "no embedder is configured, but the release has vectors",)
+        if self._embedder.digest != release.index_spec.embedder_digest:
+            return None, (f"the release was made with another embedder than {self._embedder.name}",)
+        try:
+            return self._embedder.embed([question], "question")[0], ()
+        except (ProviderUnavailable, ModelMissing) as error:
+            log.warning("question_not_embedded", embedder=self._embedder.name, why=error.code)
+            return None, (f"embedder {self._embedder.name} did not answer: words only",)
+
+
+def _mask(visibility: VisibilityState, readers: frozenset[str]) -> NDArray[np.bool_]:
+    size = max(visibility.readers, default=0) + 1
+    mask = np.zeros(size, dtype=np.bool_)
+    allowed = {names: may_read(names, readers) for names in set(visibility.readers.values())}
+    for no, names in visibility.readers.items():
+        mask[no] = allowed[names]
+    mask.flags.writeable = False
+    return mask
+
+
+def _is_stale(modified: datetime | None, max_age_hours: int | None, now: datetime) -> bool:
+    return (
+        modified is not None and max_age_hours is not None and now - modified > timedelta(hours=max_age_hours)
+    )

@@ -1,0 +1,248 @@
+"""Bring the stored documents of a source up to date.
+
+Scan, plan, apply. The plan is made before anything changes; what it holds stays as it is. Each item is stored in a
+transaction of its own together with its version, after its bytes, so that a run that dies leaves whole items behind
+and the next run fetches only the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import structlog
+
+from kbm.domain.catalogue import ParsedRecord, StoredItem
+from kbm.domain.documents import Blob, Reason
+from kbm.domain.sync import Brake, Event, PlanState, Ref, SyncPlan, plan_sync
+from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
+from kbm.ports import Connector, Progress
+from kbm.services.needs import Documents, Parsing, Plans, RawStore, Texts
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceToSync:
+    """A source as configured."""
+
+    name: str
+    kind: str
+    connector: Connector
+    readers: frozenset[str]
+    brake: Brake
+    max_document_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """What a sync did. ``plan_id`` is set when the plan was stored."""
+
+    plan: SyncPlan
+    state: PlanState
+    plan_id: int | None = None
+    n_stored: int = 0
+    quarantined: tuple[tuple[str, str], ...] = ()  # item id, reason
+    not_fetched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """The use case with what it needs."""
+
+    documents: Documents
+    texts: Texts
+    plans: Plans
+    raw: RawStore
+    parsing: Parsing
+
+    def plan(self, source: SourceToSync) -> SyncPlan:
+        """Scan a source and say what a sync would change; nothing is changed.
+
+        Raises:
+            ConnectorError: the source could not be listed at all.
+        """
+        return plan_sync(
+            source.name,
+            _scan(source.connector, self.documents, source.name),
+            self.documents.known(source.name),
+            default_readers=source.readers,
+            brake=source.brake,
+            approved=self.documents.approved(source.name),
+        )
+
+    def run(self, source: SourceToSync, progress: Progress) -> SyncResult:
+        """Scan a source and apply the safe part of the plan.
+
+        Raises:
+            ConnectorError: the source could not be listed; everything stored of it stays.
+        """
+        try:
+            plan = self.plan(source)
+        except ConnectorError as error:
+            self.documents.scan_ended(source.name, source.kind, error=str(error))
+            raise
+        if not plan.does_nothing:
+            self._apply_visibility(source, plan)
+        stored, quarantined, not_fetched = self._fetch_all(source, plan, progress)
+        failed = "; ".join([*plan.failures, *not_fetched]) or None
+        # A scope that failed is asked again from the same cursor; what was stored is skipped then.
+        self.documents.scan_ended(source.name, source.kind, cursor=plan.cursor, error=failed)
+        state = PlanState.HELD if plan.held else PlanState.APPLIED
+        plan_id = None if plan.does_nothing else self.plans.put(plan, state)
+        log.info(
+            "source_synced",
+            source=source.name,
+            added=len(plan.added),
+            changed=len(plan.changed),
+            removed=len(plan.removed) - len(plan.held.intersection(plan.removed)),
+            held=len(plan.held),
+            quarantined=len(quarantined),
+        )
+        return SyncResult(
+            plan=plan,
+            state=state,
+            plan_id=plan_id,
+            n_stored=stored,
+            quarantined=tuple(quarantined),
+            not_fetched=tuple(not_fetched),
+        )
+
+    def _apply_visibility(self, source: SourceToSync, plan: SyncPlan) -> None:
+        """Withdraw and narrow first: hiding must not wait for fetching."""
+        self.documents.remove(source.name, [id for id in plan.removed if id not in plan.held])
+        self.documents.set_readers(
+            source.name,
+            {
+                id: _readers_of(plan.refs[id], source.readers)
+                for id in plan.readers_changed
+                if id not in plan.held
+            },
+        )
+
+    def _fetch_all(
+        self, source: SourceToSync, plan: SyncPlan, progress: Progress
+    ) -> tuple[int, list[tuple[str, str]], list[str]]:
+        known = self.documents.known(source.name)
+        todo = [*plan.added, *plan.changed]
+        quarantined: list[tuple[str, str]] = []
+        not_fetched: list[str] = []
+        stored = 0
+        if not todo:
+            return stored, quarantined, not_fetched
+        with progress.stage(f"sync {source.name}", len(todo)) as stage:
+            for id in todo:
+                ref = plan.refs[id]
+                readers = known[id].readers if id in plan.held else _readers_of(ref, source.readers)
+                try:
+                    item = self._fetch_one(source, ref, readers)
+                except ConnectorUnavailable as error:
+                    # Left as it is: its stored version stays and the next run asks again.
+                    not_fetched.append(f"{id}: {error}")
+                    log.warning("item_not_fetched", source=source.name, why=error.code)
+                else:
+                    self.documents.store([item])
+                    stored += 1
+                    quarantined += [
+                        (one.item_id, one.reason) for one in (item, *item.attachments) if one.reason
+                    ]
+                stage.advance(1, id)
+        return stored, quarantined, not_fetched
+
+    def _fetch_one(self, source: SourceToSync, ref: Ref, readers: frozenset[str]) -> StoredItem:
+        item = StoredItem(
+            source=source.name,
+            item_id=ref.id,
+            ref_version=ref.version,
+            readers=readers,
+            scope=ref.scope,
+            title=ref.title or _name_of(ref.id),
+            url=ref.url,
+            author=ref.author,
+            modified=ref.modified,
+        )
+        if ref.size is not None and ref.size > source.max_document_bytes:
+            return _too_large(item, ref.size, source.max_document_bytes)
+        try:
+            blob = source.connector.fetch(ref)
+        except ConnectorUnavailable:
+            raise
+        except ConnectorError as error:
+            return replace(item, reason=Reason.UNREADABLE, reason_text=str(error))
+        if len(blob.data) > source.max_document_bytes:
+            return _too_large(item, len(blob.data), source.max_document_bytes)
+        return self._parse_into(item, blob, title_given=bool(ref.title))
+
+    def _parse_into(self, item: StoredItem, blob: Blob, *, title_given: bool = False) -> StoredItem:
+        """Add content, version and attachments to an item, from the store where the content is known."""
+        content = self.raw.put(blob.data)
+        try:
+            parser_digest = self.parsing.digest_for(blob)
+        except ParseFailed as error:
+            return replace(item, content=content, reason=error.reason, reason_text=str(error))
+        record = self.texts.parsed(content, parser_digest)
+        if record is None:
+            record = self._parse(blob)
+            self.texts.put_parsed(content, parser_digest, record)
+        item = replace(item, content=content, parser_digest=parser_digest)
+        if record.reason is not None:
+            return replace(item, reason=record.reason, reason_text=record.reason_text)
+        item = replace(
+            item,
+            title=item.title if title_given else record.title or item.title,
+            author=item.author or record.author,
+            modified=item.modified or record.modified,
+        )
+        return replace(item, attachments=tuple(self._attachments(item, record)))
+
+    def _parse(self, blob: Blob) -> ParsedRecord:
+        try:
+            made = self.parsing.parse(blob)
+        except ParseFailed as error:
+            return ParsedRecord(reason=error.reason, reason_text=str(error))
+        return ParsedRecord(
+            elements=made.elements,
+            title=made.title,
+            author=made.author,
+            modified=made.modified,
+            warnings=made.warnings,
+            attachments=tuple((one.name, one.media_type, self.raw.put(one.data)) for one in made.attachments),
+        )
+
+    def _attachments(self, item: StoredItem, record: ParsedRecord) -> Iterator[StoredItem]:
+        """Make documents of a mail's attachments; attachments of attachments are not followed."""
+        if "/attachments/" in item.item_id:
+            return
+        for n, (name, media_type, content) in enumerate(record.attachments):
+            data = self.raw.get(content)
+            if data is None:
+                raise KbmError(f"the raw store lost an attachment of {item.item_id}")
+            child = replace(
+                item,
+                item_id=f"{item.item_id}/attachments/{n}-{name}",
+                title=name,
+                parser_digest=None,
+                content=None,
+                attachments=(),
+            )
+            yield self._parse_into(child, Blob(data=data, name=name, media_type=media_type))
+
+
+def _scan(connector: Connector, documents: Documents, name: str) -> Iterator[Event]:
+    yield from connector.scan(documents.cursor(name))
+
+
+def _readers_of(ref: Ref, default: frozenset[str]) -> frozenset[str]:
+    return default if ref.readers is None else ref.readers
+
+
+def _name_of(item_id: str) -> str:
+    return item_id.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _too_large(item: StoredItem, size: int, limit: int) -> StoredItem:
+    return replace(
+        item,
+        reason=Reason.TOO_LARGE,
+        reason_text=f"{size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB (kbm.max_document_mb)",
+    )

@@ -1,0 +1,50 @@
+"""The catalogue database: one file, told in five topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbm.ports import Clock
+from kbm.store.documents import Documents
+from kbm.store.engine import open_database
+from kbm.store.journal import Journal
+from kbm.store.plans import Jobs, Plans
+from kbm.store.releases import Releases
+from kbm.store.texts import Texts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The parts of the catalogue."""
+
+    documents: Documents
+    texts: Texts
+    releases: Releases
+    plans: Plans
+    jobs: Jobs
+
+
+def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
+    """Open ``catalogue.db``, creating or upgrading it.
+
+    Raises:
+        DatabaseNewer: a newer kbm wrote it.
+    """
+    engine = open_database(folder, "catalogue")
+    return Catalogue(
+        documents=Documents(engine, clock),
+        texts=Texts(engine, clock),
+        releases=Releases(engine, clock),
+        plans=Plans(engine, clock),
+        jobs=Jobs(engine, clock),
+    )
+
+
+def open_journal(folder: Path, clock: Clock) -> Journal:
+    """Open ``journal.db``, creating or upgrading it.
+
+    Raises:
+        DatabaseNewer: a newer kbm wrote it.
+    """
+    return Journal(open_database(folder, "journal"), clock)

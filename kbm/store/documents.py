@@ -1,0 +1,320 @@
+"""Sources, their documents, and who may read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from kbm.domain.catalogue import CurrentVersion, DocumentRecord, SourceRecord, StoredItem, VisibilityState
+from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, document_id, version_id
+from kbm.domain.sync import Json, Known, PlanState
+from kbm.ports import Clock
+from kbm.store.engine import iso, moment, to_json, writing
+from kbm.store.schema import document, document_version, source, sync_plan, visibility_change
+
+_MANY = 500
+"""Ids per statement; SQLite takes no more than some thousand parameters."""
+
+
+class Documents:
+    """The catalogue's part about sources and documents."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._reads, self._writes, self._clock = engine, writing(engine), clock
+
+    # -- sources ---------------------------------------------------------------------------------------------
+
+    def cursor(self, name: str) -> Json:
+        """Give the cursor of the last scan; None before the first."""
+        with self._reads.connect() as connection:
+            stored = connection.scalar(select(source.c.cursor).where(source.c.name == name))
+        found: Json = json.loads(stored) if stored else None
+        return found
+
+    def approved(self, name: str) -> frozenset[str]:
+        """Give the item ids that a person let through for the next sync."""
+        with self._reads.connect() as connection:
+            stored = connection.scalar(select(source.c.approved).where(source.c.name == name))
+        return frozenset(json.loads(stored)) if stored else frozenset()
+
+    def approve(self, name: str, item_ids: Iterable[str]) -> None:
+        """Let these removals and wider readers through in the next sync."""
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(source).where(source.c.name == name).values(approved=to_json(sorted(item_ids)))
+            )
+
+    def scan_ended(self, name: str, kind: str, *, cursor: Json = None, error: str | None = None) -> None:
+        """Note how a scan ended. Without error the cursor moves and approvals are spent."""
+        seen: dict[str, Any] = {"kind": kind, "last_error": error}  # Any: values of columns
+        if error is None:
+            seen |= {"cursor": to_json(cursor), "synced_at": iso(self._clock.now()), "approved": "[]"}
+        with self._writes.begin() as connection:
+            connection.execute(
+                insert(source)
+                .values(name=name, **seen)
+                .on_conflict_do_update(index_elements=["name"], set_=seen)
+            )
+
+    def sources(self) -> list[SourceRecord]:
+        """List every source ever synced, by name."""
+        documents = (
+            select(
+                document.c.source,
+                func.count().label("n"),
+                func.count(document.c.reason).label("quarantined"),
+            )
+            .where(document.c.present == 1)
+            .group_by(document.c.source)
+            .subquery()
+        )
+        held = (
+            select(sync_plan.c.source, func.count().label("n"))
+            .where(sync_plan.c.state == PlanState.HELD)
+            .group_by(sync_plan.c.source)
+            .subquery()
+        )
+        query = (
+            select(source, documents.c.n, documents.c.quarantined, held.c.n.label("held"))
+            .outerjoin(documents, documents.c.source == source.c.name)
+            .outerjoin(held, held.c.source == source.c.name)
+            .order_by(source.c.name)
+        )
+        with self._reads.connect() as connection:
+            return [
+                SourceRecord(
+                    name=row.name,
+                    kind=row.kind,
+                    synced_at=moment(row.synced_at),
+                    last_error=row.last_error,
+                    n_documents=row.n or 0,
+                    n_quarantined=row.quarantined or 0,
+                    n_held_plans=row.held or 0,
+                )
+                for row in connection.execute(query)
+            ]
+
+    # -- documents -------------------------------------------------------------------------------------------
+
+    def known(self, name: str) -> dict[str, Known]:
+        """Give what is stored of a source's listed items; attachments go with their mail."""
+        query = select(
+            document.c.item_id, document.c.ref_version, document.c.readers, document.c.scope
+        ).where(document.c.source == name, document.c.present == 1, document.c.parent_no.is_(None))
+        with self._reads.connect() as connection:
+            return {
+                row.item_id: Known(version=row.ref_version, readers=_readers(row.readers), scope=row.scope)
+                for row in connection.execute(query)
+            }
+
+    def store(self, items: Sequence[StoredItem]) -> None:
+        """Write items with versions and attachments in one transaction; repeating it changes nothing."""
+        with self._writes.begin() as connection:
+            for item in items:
+                no = self._store_one(connection, item, parent_no=None)
+                kept = [self._store_one(connection, child, parent_no=no) for child in item.attachments]
+                if item.reason is None:
+                    self._remove(connection, and_(document.c.parent_no == no, document.c.no.not_in(kept)))
+
+    def _store_one(self, connection: Connection, item: StoredItem, *, parent_no: int | None) -> int:
+        now = iso(self._clock.now())
+        id = document_id(item.source, item.item_id)
+        before = connection.execute(
+            select(document.c.no, document.c.readers, document.c.present).where(document.c.id == id)
+        ).first()
+        readers = to_json(sorted(item.readers))
+        values: dict[str, Any] = {  # Any: values of columns
+            "parent_no": parent_no,
+            "title": item.title,
+            "url": item.url,
+            "author": item.author,
+            "modified": iso(item.modified),
+            "ref_version": item.ref_version,
+            "scope": item.scope,
+            "readers": readers,
+            "present": 1,
+            "removed_at": None,
+            "reason": item.reason,
+            "reason_text": item.reason_text,
+            "changed_at": now,
+        }
+        version = None
+        if item.content is not None and item.parser_digest is not None and item.reason is None:
+            version = version_id(id, item.content, item.parser_digest)
+            values["version_id"] = version
+        if before is None:
+            no = connection.execute(
+                insert(document)
+                .values(id=id, source=item.source, item_id=item.item_id, first_seen=now, **values)
+                .returning(document.c.no)
+            ).scalar_one()
+        else:
+            no = before.no
+            connection.execute(update(document).where(document.c.no == no).values(**values))
+        if before is None or before.readers != readers or not before.present:
+            self._note(connection, no, "readers" if before is None or before.present else "returned", readers)
+        if version is not None:
+            connection.execute(
+                insert(document_version)
+                .values(
+                    id=version,
+                    document_no=no,
+                    content=item.content,
+                    parser_digest=item.parser_digest,
+                    title=item.title,
+                    url=item.url,
+                    author=item.author,
+                    modified=iso(item.modified),
+                    created_at=now,
+                )
+                .on_conflict_do_nothing()
+            )
+        return int(no)
+
+    def set_readers(self, name: str, readers: dict[str, frozenset[str]]) -> None:
+        """Change who may read items, and their attachments, on every release at once."""
+        with self._writes.begin() as connection:
+            for item_id, names in readers.items():
+                stored = to_json(sorted(names))
+                parent = connection.scalar(
+                    select(document.c.no).where(document.c.source == name, document.c.item_id == item_id)
+                )
+                family = (document.c.no == parent) | (document.c.parent_no == parent)
+                for no in connection.scalars(select(document.c.no).where(family)).all():
+                    connection.execute(update(document).where(document.c.no == no).values(readers=stored))
+                    self._note(connection, no, "readers", stored)
+
+    def remove(self, name: str, item_ids: Collection[str]) -> None:
+        """Withdraw items and their attachments: hidden on every release at once, gone from the next one."""
+        ids = sorted(item_ids)
+        for start in range(0, len(ids), _MANY):
+            listed = and_(document.c.source == name, document.c.item_id.in_(ids[start : start + _MANY]))
+            with self._writes.begin() as connection:
+                parents = select(document.c.no).where(listed)
+                self._remove(connection, document.c.parent_no.in_(parents))
+                self._remove(connection, listed)
+
+    def _remove(self, connection: Connection, which: Any) -> None:
+        """Withdraw the documents that an SQL expression selects; its type is SQLAlchemy's own."""
+        rows = connection.execute(
+            select(document.c.no, document.c.readers).where(which, document.c.present == 1)
+        ).all()
+        for row in rows:
+            connection.execute(
+                update(document)
+                .where(document.c.no == row.no)
+                .values(present=0, removed_at=iso(self._clock.now()))
+            )
+            self._note(connection, row.no, "withdrawn", row.readers)
+
+    def _note(self, connection: Connection, no: int, change: str, readers: str) -> None:
+        connection.execute(
+            insert(visibility_change).values(
+                document_no=no, change=change, readers=readers, at=iso(self._clock.now())
+            )
+        )
+
+    def current_versions(self, sources: Collection[str]) -> list[CurrentVersion]:
+        """List what the next release of a GPT with these sources takes, by version id."""
+        query = (
+            select(document, document_version.c.content, document_version.c.parser_digest)
+            .join(document_version, document_version.c.id == document.c.version_id)
+            .where(document.c.source.in_(sources), document.c.present == 1)
+            .order_by(document.c.version_id)
+        )
+        with self._reads.connect() as connection:
+            return [
+                CurrentVersion(
+                    version_id=VersionId(row.version_id),
+                    document_no=row.no,
+                    document_id=DocumentId(row.id),
+                    source=row.source,
+                    item_id=row.item_id,
+                    title=row.title,
+                    url=row.url,
+                    content=ContentHash(row.content),
+                    parser_digest=Digest(row.parser_digest),
+                )
+                for row in connection.execute(query)
+            ]
+
+    def quarantine(self, name: str | None = None) -> list[DocumentRecord]:
+        """List present documents whose newest content could not be parsed, by source and item."""
+        query = _records().where(document.c.reason.is_not(None), document.c.present == 1)
+        if name is not None:
+            query = query.where(document.c.source == name)
+        with self._reads.connect() as connection:
+            rows = connection.execute(query.order_by(document.c.source, document.c.item_id))
+            return [_record(row) for row in rows]
+
+    def retry_quarantined(self, sources: Collection[str]) -> int:
+        """Let the next sync fetch these sources' quarantined documents again; returns how many there are."""
+        bad = and_(document.c.source.in_(sources), document.c.reason.is_not(None), document.c.present == 1)
+        mails = select(document.c.parent_no).where(bad, document.c.parent_no.is_not(None))
+        with self._writes.begin() as connection:
+            n = connection.scalar(select(func.count()).select_from(document).where(bad)) or 0
+            connection.execute(
+                update(document).where(or_(bad, document.c.no.in_(mails))).values(ref_version="")
+            )
+        return n
+
+    def document(self, id: str) -> DocumentRecord | None:
+        """Give a document by its id."""
+        with self._reads.connect() as connection:
+            row = connection.execute(_records().where(document.c.id == id)).first()
+        return _record(row) if row else None
+
+    # -- visibility ------------------------------------------------------------------------------------------
+
+    def epoch(self) -> int:
+        """Give the number of the last visibility change; 0 before the first."""
+        with self._reads.connect() as connection:
+            return connection.scalar(select(func.max(visibility_change.c.epoch))) or 0
+
+    def visibility(self) -> VisibilityState:
+        """Give the readers of every present document, with the epoch they hold for."""
+        with self._reads.begin() as connection:
+            epoch = connection.scalar(select(func.max(visibility_change.c.epoch))) or 0
+            rows = connection.execute(
+                select(document.c.no, document.c.readers).where(document.c.present == 1)
+            ).all()
+        names: dict[str, frozenset[str]] = {}
+        for row in rows:
+            names.setdefault(row.readers, _readers(row.readers))
+        return VisibilityState(epoch=epoch, readers={row.no: names[row.readers] for row in rows})
+
+
+def _records() -> Any:
+    """Start a query for document records; SQLAlchemy's own type is too long to help."""
+    return select(document, document_version.c.content, document_version.c.parser_digest).outerjoin(
+        document_version, document_version.c.id == document.c.version_id
+    )
+
+
+def _record(row: Row[Any]) -> DocumentRecord:
+    """Make a record of a row of :func:`_records`."""
+    return DocumentRecord(
+        no=row.no,
+        id=DocumentId(row.id),
+        source=row.source,
+        item_id=row.item_id,
+        title=row.title,
+        url=row.url,
+        author=row.author,
+        modified=moment(row.modified),
+        readers=_readers(row.readers),
+        present=bool(row.present),
+        version_id=VersionId(row.version_id) if row.version_id else None,
+        content=ContentHash(row.content) if row.content else None,
+        parser_digest=Digest(row.parser_digest) if row.parser_digest else None,
+        reason=row.reason,
+        reason_text=row.reason_text,
+    )
+
+
+def _readers(stored: str) -> frozenset[str]:
+    return frozenset(json.loads(stored))

@@ -1,0 +1,106 @@
+"""Opens a database: SQLite in WAL mode, brought to the newest schema.
+
+Transactions that write begin with ``BEGIN IMMEDIATE``, so that two writers queue instead of failing half-way;
+reads take no lock. Everything above uses SQLAlchemy, so that PostgreSQL can serve later.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+
+from kbm.errors import DatabaseNewer
+from kbm.store.schema import catalogue, journal
+
+WRITES = "kbm_writes"
+"""Execution option of an engine whose transactions write."""
+
+_HEADS = {"catalogue": "0001", "journal": "0001"}
+_METADATA = {"catalogue": catalogue, "journal": journal}
+
+
+def open_database(folder: Path, name: str) -> Engine:
+    """Open ``folder/<name>.db``, creating or upgrading it.
+
+    Raises:
+        DatabaseNewer: a newer kbm wrote it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{folder / f'{name}.db'}", connect_args={"timeout": 5.0})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    _upgrade(engine, name)
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """Give the same engine for transactions that write."""
+    return engine.execution_options(**{WRITES: True})
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    """Set what holds for a connection; the driver's objects are untyped."""
+    connection.isolation_level = None  # transactions begin where we say, see _on_begin
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _upgrade(engine: Engine, name: str) -> None:
+    if _revision(engine) == _HEADS[name]:
+        return
+    # Alembic takes a third of a second to import; a database that is current does not need it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations" / name))
+    config.attributes["metadata"] = _METADATA[name]
+    with writing(engine).begin() as connection:
+        # Asked again under the lock: another process may have upgraded it meanwhile.
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        found = _revision_in(connection)
+        if found is not None and found not in known:
+            raise DatabaseNewer(
+                f"{engine.url.database} was written by a newer kbm (schema {found})",
+                hint="install that version again; nothing was changed",
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return _revision_in(connection)
+
+
+def _revision_in(connection: Connection) -> str | None:
+    there = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first()
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first() if there else None
+    return str(row[0]) if row else None
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write a moment as it is stored."""
+    return moment.isoformat() if moment else None
+
+
+def moment(stored: str | None) -> datetime | None:
+    """Read a stored moment."""
+    return datetime.fromisoformat(stored) if stored else None
+
+
+def to_json(value: Any) -> str:
+    """Write a column of JSON; keys are sorted so that equal values are equal text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

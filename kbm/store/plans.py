@@ -1,0 +1,137 @@
+"""Sync plans and jobs: what is under way, what waits for a person."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from sqlalchemy import Engine, Row, insert, select, update
+
+from kbm.domain.catalogue import PlanRecord
+from kbm.domain.sync import PlanState, SyncPlan
+from kbm.ports import Clock
+from kbm.store.engine import iso, moment, to_json, writing
+from kbm.store.schema import job, sync_plan
+
+
+class Plans:
+    """The catalogue's part about plans."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._reads, self._writes, self._clock = engine, writing(engine), clock
+
+    def put(self, plan: SyncPlan, state: PlanState) -> int:
+        """Store a plan; held ones of the same source are settled by it. Returns its number."""
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(sync_plan)
+                .where(sync_plan.c.source == plan.source, sync_plan.c.state == PlanState.HELD)
+                .values(state=PlanState.DECIDED, decided_at=iso(self._clock.now()), decided_by="a later sync")
+            )
+            return int(
+                connection.execute(
+                    insert(sync_plan)
+                    .values(
+                        source=plan.source,
+                        state=state,
+                        body=to_json(_body(plan)),
+                        created_at=iso(self._clock.now()),
+                    )
+                    .returning(sync_plan.c.id)
+                ).scalar_one()
+            )
+
+    def held(self) -> list[PlanRecord]:
+        """List the plans that wait for a person, oldest first."""
+        query = select(sync_plan).where(sync_plan.c.state == PlanState.HELD).order_by(sync_plan.c.id)
+        with self._reads.connect() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    def get(self, id: int) -> PlanRecord | None:
+        """Give a plan by its number."""
+        with self._reads.connect() as connection:
+            row = connection.execute(select(sync_plan).where(sync_plan.c.id == id)).first()
+        return _record(row) if row else None
+
+    def decide(self, id: int, who: str) -> None:
+        """Note that a person let a held plan through."""
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(sync_plan)
+                .where(sync_plan.c.id == id)
+                .values(state=PlanState.DECIDED, decided_at=iso(self._clock.now()), decided_by=who)
+            )
+
+
+class Jobs:
+    """The log of runs. A run that died shows as failed as soon as the next one starts."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._writes, self._clock = writing(engine), clock
+
+    def begin(self, kind: str, subject: str) -> int:
+        """Note that a run started; the caller holds the lock, so other running ones are dead."""
+        now = iso(self._clock.now())
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(job)
+                .where(job.c.state == "running")
+                .values(state="failed", ended_at=now, error="the process ended before the work did")
+            )
+            return int(
+                connection.execute(
+                    insert(job)
+                    .values(kind=kind, subject=subject, state="running", pid=os.getpid(), started_at=now)
+                    .returning(job.c.id)
+                ).scalar_one()
+            )
+
+    def end(self, id: int, state: str, error: str | None = None) -> None:
+        """Note how a run ended: done, held or failed."""
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(job)
+                .where(job.c.id == id)
+                .values(state=state, ended_at=iso(self._clock.now()), error=error)
+            )
+
+
+def _body(plan: SyncPlan) -> dict[str, Any]:
+    """Give what is kept of a plan as JSON."""
+    return {
+        "added": plan.added,
+        "changed": plan.changed,
+        "removed": plan.removed,
+        "readers_changed": plan.readers_changed,
+        "unchanged": plan.unchanged,
+        "failed_scopes": plan.failed_scopes,
+        "failures": plan.failures,
+        "held": sorted(plan.held),
+        "held_because": plan.held_because,
+    }
+
+
+def _record(row: Row[Any]) -> PlanRecord:
+    """Make a record of a row of the table."""
+    body = json.loads(row.body)
+    created_at = moment(row.created_at)
+    if created_at is None:  # the column is not nullable
+        raise ValueError(f"sync plan {row.id} has no date")
+    return PlanRecord(
+        id=row.id,
+        state=PlanState(row.state),
+        created_at=created_at,
+        plan=SyncPlan(
+            source=row.source,
+            added=tuple(body["added"]),
+            changed=tuple(body["changed"]),
+            removed=tuple(body["removed"]),
+            readers_changed=tuple(body["readers_changed"]),
+            unchanged=body["unchanged"],
+            failed_scopes=tuple(body["failed_scopes"]),
+            failures=tuple(body["failures"]),
+            held=frozenset(body["held"]),
+            held_because=tuple(body["held_because"]),
+        ),
+    )

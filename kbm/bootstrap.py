@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -103,11 +103,24 @@ class Indexes:
 
 
 class Kbm:
-    """Everything the entry points call. Close it when done."""
+    """Everything the entry points call. Close it when done.
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    *connectors* (by source) and *embedder* take the place of what kbm.toml names: tests give fakes, programs give
+    parts of their own.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        connectors: Mapping[str, Connector] | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
+        self._connectors = connectors or {}
+        self._given_embedder = embedder
 
     def __enter__(self) -> Kbm:
         return self
@@ -177,6 +190,8 @@ class Kbm:
 
     @cached_property
     def _embedder_or_why(self) -> tuple[Embedder | None, str]:
+        if self._given_embedder is not None:
+            return self._given_embedder, ""
         name, _, argument = self.settings.kbm.embedder.partition(":")
         if name == NO_EMBEDDER:
             return None, ""
@@ -247,6 +262,8 @@ class Kbm:
         )
 
     def _connector(self, name: str, section: SourceSection) -> Connector:
+        if name in self._connectors:
+            return self._connectors[name]
         made = registry.load("kbm.connectors", section.kind)
         return cast(Connector, made(name, section.settings, self.settings.root))
 

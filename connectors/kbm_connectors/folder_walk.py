@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from kbm.domain.sync import Failed
 from kbm_connectors.globs import Globs, State
 
-MAX_NESTED_LINKS = 4
+MAX_NESTED_LINKS = 2
 """Links within linked folders multiply the tree; deeper nesting is reported instead."""
 
 _JUNK = re.compile(r"~\$.*|.*\.tmp|thumbs\.db|desktop\.ini|__macosx|\.ds_store", re.IGNORECASE | re.DOTALL)

@@ -47,12 +47,15 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Postings of a question's terms in visible rows, segment by segment, and what each term weighs."""
+    """Postings of a question's terms in visible rows, segment by segment, and what each term weighs.
+
+    In a segment they lie term after term; ``many`` says how many each term has.
+    """
 
     n_rows: int
-    row: list[NDArray[np.uint16]]
+    row: list[NDArray[np.intp]]
     tf: list[NDArray[np.uint8]]
-    place: list[NDArray[np.intp]]
+    many: list[NDArray[np.intp]]
     df: NDArray[np.int64]
     weight: NDArray[np.float64]
 
@@ -93,14 +96,18 @@ def match(segments: Sequence[Segment], mask: Mask, view: View, terms: NDArray[np
     df = np.zeros(terms.size, dtype=np.int64)
     found = Matches(mask.n_rows, [], [], [], df, np.zeros(terms.size))
     for segment, visible, n_visible in zip(segments, mask.visible, mask.n_visible, strict=True):
-        row, tf, place = view(segment).of(terms if n_visible else terms[:0])
-        if visible is not None:
+        row, tf, many = view(segment).of(terms if n_visible else terms[:0])
+        if visible is not None and row.size:
             seen = visible[row]
-            row, tf, place = row[seen], tf[seen], place[seen]
-        df += np.bincount(place, minlength=terms.size)
+            held = np.flatnonzero(many)
+            starts = np.cumsum(many[held]) - many[held]
+            many[held] = np.add.reduceat(seen, starts, dtype=np.intp)
+            row, tf = row[seen], tf[seen]
+        if many.size:
+            df += many
         found.row.append(row)
         found.tf.append(tf)
-        found.place.append(place)
+        found.many.append(many)
     found.weight[:] = idf(mask.n_rows, df)
     return found
 
@@ -111,10 +118,15 @@ def rank_terms(
     """Rank rows by BM25. A row's terms are added in the order of the question, wherever the row lies."""
     places: list[NDArray[np.intp]] = []
     scores: list[NDArray[np.float64]] = []
-    for segment, row, tf, place in zip(segments, matches.row, matches.tf, matches.place, strict=True):
+    for segment, row, tf, many in zip(segments, matches.row, matches.tf, matches.many, strict=True):
+        if not row.size:
+            places.append(np.zeros(0, dtype=np.intp))
+            scores.append(np.zeros(0))
+            continue
         count = tf.astype(np.float64)
-        part = matches.weight[place] * (count / (count + norms[view(segment).length[row]]))
-        score: NDArray[np.float64] = np.bincount(row, part, segment.n_rows)
+        part = count / (count + norms[view(segment).length[row]])
+        part *= np.repeat(matches.weight, many)
+        score = np.asarray(np.bincount(row, part, segment.n_rows), dtype=np.float64)
         hit = np.flatnonzero(score)
         places.append(hit)
         scores.append(score[hit])
@@ -140,7 +152,8 @@ def rank_vectors(segments: Sequence[Segment], mask: Mask, vector: NDArray[np.flo
 def terms_in(row: int, at: int, matches: Matches) -> NDArray[np.bool_]:
     """Tell which terms of the question row *row* of segment *at* holds."""
     held = np.zeros(matches.df.size, dtype=np.bool_)
-    held[matches.place[at][matches.row[at] == row]] = True
+    places = np.flatnonzero(matches.row[at] == row)
+    held[np.searchsorted(np.cumsum(matches.many[at]), places, side="right")] = True
     return held
 
 

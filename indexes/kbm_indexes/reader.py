@@ -39,7 +39,7 @@ from kbm_indexes.ranking import (
 from kbm_indexes.segment import Postings, Segment, SharedSegments, members
 
 _COVERED_HITS = 5
-_KNOWN_ANSWERS = 3
+_KNOWN_ANSWERS = 2
 _KNOWN_STEMS, _KNOWN_GRAMS = 8, 16
 _KNOWN_TOLERANCE = 1e-4  # other processors add in another order
 _CACHED_MASKS = 32

@@ -7,8 +7,8 @@ is short. A list of part numbers has none of them and is in no language: the emp
 knows how to treat. A statistical model would need data files and ten times the time, for texts that no stemmer
 is chosen on.
 
-Words that two languages share count for both or for neither: "die" is German here although it is an English verb,
-because in running text it is an article a thousand times before somebody dies.
+Words that two languages share ("an", "des", "on") count for both. "die" is German here although it is an English
+verb: in running text it is an article a thousand times before somebody dies.
 """
 
 from __future__ import annotations
@@ -47,26 +47,13 @@ _WORDS = {
 }
 _LETTERS = {"de": "äöüß", "fr": "éèêëàâçîïôûùœ"}
 
-_SHARED = frozenset(
-    ["des", "du", "an", "am", "in", "was", "so", "all", "on", "es", "den", "a", "me", "or", "he"]
-)
-"""Words of two of the languages: they count half."""
-
-
-def _weights() -> dict[str, tuple[float, float, float]]:
-    table: dict[str, list[float]] = {}
-    for at, language in enumerate(LANGUAGES):
-        for word in _WORDS[language].split():
-            weight = 0.5 if word in _SHARED else 1.0
-            table.setdefault(word, [0.0, 0.0, 0.0])[at] = weight
-    return {word: (row[0], row[1], row[2]) for word, row in table.items()}
-
-
-_WEIGHT = _weights()
+_HAS = tuple(frozenset(_WORDS[language].split()).__contains__ for language in LANGUAGES)
 _WORD = re.compile(r"[^\W\d_]+")
 _MARKED = re.compile("[" + "".join(_LETTERS.values()) + "]")
 
-LANGUAGE_DIGEST: Digest = digest("language", repr(sorted(_WEIGHT.items())), repr(_LETTERS), str(_READ_CHARS))
+LANGUAGE_DIGEST: Digest = digest(
+    "language", *(" ".join(_WORDS[each].split()) for each in LANGUAGES), repr(_LETTERS), str(_READ_CHARS)
+)
 """Changes with the rules, because the stems of an index depend on them."""
 
 
@@ -76,13 +63,8 @@ def guess_language(text: str) -> str:
     Reads the first 400 characters only. Never raises, whatever the text holds.
     """
     start = text[:_READ_CHARS].lower()
-    german = english = french = 0.0
-    for word in _WORD.findall(start):
-        weight = _WEIGHT.get(word)
-        if weight is not None:
-            german += weight[0]
-            english += weight[1]
-            french += weight[2]
+    words = _WORD.findall(start)
+    german, english, french = (float(sum(map(has, words))) for has in _HAS)
     # A letter is weaker than a word: names and loans carry them through every language.
     for letter in _MARKED.findall(start):
         if letter in _LETTERS["de"]:

@@ -64,8 +64,8 @@ _MAY_BE_LAST = _words(
 # written large before a name.
 _ALSO_WORDS = _words(
     """
-    al alt art bd cap cat ch col env est fam fem gen kap lt mag mar mär max med min mind mo di mi do sa so mod mon tue wed
-    thu fri sat sun no pair par part pl pos pr ref reg sec sen ser tab univ var verh vers
+    al alt art bd cap cat ch col env est fam fem gen kap lt mag mar mär max med min mind mo di mi do sa so mod mon tue
+    wed thu fri sat sun no pair par part pl pos pr ref reg sec sen ser tab univ var verh vers
     """
 )
 _UNITS = _words(
@@ -169,7 +169,9 @@ def _full_stop(text: str, start: int, dot: int, next_word: str, following: str) 
         return opens and (last[-1].isupper() or last.lower() in {"a.m", "p.m", "u.a", "o.ä"})
     if last == "MM":
         return False
-    part = re.split(r"[-.]", last)[-1]
+    part = last.rsplit("-", 1)[-1]
+    if "." in part:
+        return True  # "… under travel.example.gov. Click …"
     known = part.lower()
     if known in _ALSO_WORDS:
         return not following.isdigit() and (opens or not part[0].isupper())

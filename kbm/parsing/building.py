@@ -70,6 +70,10 @@ class DocumentBuilder:
         clean = [row for row in clean if any(row)]
         if not clean:
             return
+        if len(clean) == 1 and sum(map(bool, clean[0])) == 1:
+            # A frame around a paragraph.
+            self.text("".join(clean[0]))
+            return
         named = looks_like_header(clean) if header is None else header and len(clean) > 1
         head, body = (clean[:1], clean[1:]) if named else ([], clean)
         for start in range(0, len(body), ROWS_PER_TABLE):

@@ -71,7 +71,9 @@ def _page(html: str, builder: DocumentBuilder) -> ParsedDocument:
     from kbm.parsing.web import write_html
 
     title = write_html(html, builder)
-    return _document(builder, title)
+    heading = builder.first_heading
+    # "Page : Site" names the site to a browser's window, not the page to a reader.
+    return _document(builder, heading if heading and heading in title else title)
 
 
 def _mail(blob: Blob, builder: DocumentBuilder) -> ParsedDocument:

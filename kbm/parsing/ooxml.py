@@ -18,7 +18,25 @@ _DC = "{http://purl.org/dc/elements/1.1/}"
 _CP = "{http://schemas.openxmlformats.org/package/2006/metadata/core-properties}"
 _TERMS = "{http://purl.org/dc/terms/}"
 _NO_TITLES = frozenset(
-    ["powerpoint presentation", "powerpoint-präsentation", "présentation powerpoint", "word document", "document", "dokument", "untitled", "presentation", "präsentation", "présentation", "slide 1", "folie 1", "title", "titel", "workbook", "mappe1", "book1"]
+    [
+        "powerpoint presentation",
+        "powerpoint-präsentation",
+        "présentation powerpoint",
+        "word document",
+        "document",
+        "dokument",
+        "untitled",
+        "presentation",
+        "präsentation",
+        "présentation",
+        "slide 1",
+        "folie 1",
+        "title",
+        "titel",
+        "workbook",
+        "mappe1",
+        "book1",
+    ]
 )
 """What programs write when nobody gave a title."""
 _NO_AUTHORS = frozenset(

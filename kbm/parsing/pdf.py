@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 from kbm.domain.documents import Blob, ElementKind, ParsedDocument
-from kbm.parsing import media_types
+from kbm.parsing import media_types, pdf_tables
 from kbm.parsing.building import DocumentBuilder
 from kbm.parsing.pdf_lines import Bookmark, Line, PdfFile
 from kbm.parsing.prose import BULLET, NUMBERED, column_like, join_lines, join_two, write_block
@@ -74,23 +75,25 @@ class PdfParser:
 
 
 def _without_frames(pages: Sequence[list[Line]]) -> list[list[Line]]:
-    """Drop page numbers, and lines that stand at the edge of most pages whatever number they hold."""
+    """Drop page numbers, and lines that stand at the edge of most pages whatever number they hold.
+
+    With less than four pages such a line must be on all of them, and the first page keeps it: two letters in one
+    file look like that too.
+    """
     edges = [_edge_lines(lines) for lines in pages]
-    repeated: set[str] = set()
-    if len(pages) >= _MANY_PAGES:
-        counts = Counter(pattern for edge in edges for pattern in {_pattern(line) for line in edge})
-        repeated = {pattern for pattern, count in counts.items() if count >= _REPEATED * len(pages)}
+    counts = Counter(pattern for edge in edges for pattern in {_pattern(line) for line in edge})
+    many = len(pages) >= _MANY_PAGES
+    enough = _REPEATED * len(pages) if many else max(len(pages), 2)
+    repeated = {pattern for pattern, count in counts.items() if count >= enough}
     kept = []
-    for lines, edge in zip(pages, edges, strict=True):
-        outer = {id(line) for line in edge}
-        kept.append(
-            [
-                line
-                for line in lines
-                if id(line) not in outer
-                or not (_pattern(line) in repeated or (len(pages) > 1 and _PAGE_NUMBER.fullmatch(line.text)))
-            ]
-        )
+    for number, (lines, edge) in enumerate(zip(pages, edges, strict=True)):
+        dropped = {
+            id(line)
+            for line in edge
+            if (_pattern(line) in repeated and (many or number > 0))
+            or (len(pages) > 1 and _PAGE_NUMBER.fullmatch(line.text))
+        }
+        kept.append([line for line in lines if id(line) not in dropped])
     return kept
 
 
@@ -124,25 +127,45 @@ def _write(
     marks = {(mark.page, _letters(mark.title)): mark.level for mark in bookmarks if _letters(mark.title)}
     deepest = max(marks.values(), default=-1) + 1
     for number, lines in enumerate(pages, 1):
+        builder.page = number
+        margins = _Margins(lines)
         opened = True
-        margin = _Margins(lines)
-        for block in _blocks(lines, look):
-            builder.page = number
-            level = _heading_level(block, number, look, marks, deepest)
-            if level:
+        for block, is_table in _parts_of(lines, look):
+            level = 0 if is_table else _heading_level(block, number, look, marks, deepest)
+            if is_table:
+                builder.table(pdf_tables.rows_of(block), header=_is_head(block))
+            elif level:
                 builder.heading(join_lines([line.text for line in block]), level)
             else:
-                _write_text(block, margin, builder, continues=opened)
+                _write_text(block, margins, builder, continues=opened)
             opened = False
+
+
+def _is_head(table: Sequence[Line]) -> bool:
+    """Tell whether the first row of a table, and only it, is bold."""
+    return table[0].bold and not table[-1].bold
+
+
+def _parts_of(lines: Sequence[Line], look: _Look) -> Iterator[tuple[Sequence[Line], bool]]:
+    """Give (lines, are a table) for each part of a page."""
+    plain: list[Line] = []
+    at = 0
+    while at < len(lines):
+        end = pdf_tables.end_of_table(lines, at)
+        if end == at:
+            plain.append(lines[at])
+            at += 1
+            continue
+        yield from ((block, False) for block in _blocks(plain, look))
+        plain = []
+        yield lines[at:end], True
+        at = end
+    yield from ((block, False) for block in _blocks(plain, look))
 
 
 def _blocks(lines: Sequence[Line], look: _Look) -> Iterator[list[Line]]:
     """Cut a page at gaps, at changes of size or weight, and where the text jumps."""
-    pitches = [
-        a.middle - b.middle
-        for a, b in zip(lines, lines[1:], strict=False)
-        if 0 < a.middle - b.middle < 4 * look.body
-    ]
+    pitches = [a.middle - b.middle for a, b in pairwise(lines) if 0 < a.middle - b.middle < 4 * look.body]
     pitch = sorted(pitches)[len(pitches) // 2] if pitches else 1.2 * look.body
     block: list[Line] = []
     for line in lines:
@@ -206,19 +229,27 @@ class _Margins:
     def full(self, block: Sequence[Line]) -> list[bool]:
         """Tell which lines of a block end because the next word would not have fitted."""
         left, size = min(line.left for line in block), max(line.size for line in block)
-        column = [line.right for line in self._lines if abs(line.left - left) <= 3 * size and len(line.text) > 20]
+        column = [
+            line.right for line in self._lines if abs(line.left - left) <= 3 * size and len(line.text) > 20
+        ]
         right = max(column, default=0.0)
         reached = []
         for line, following in zip(block, [*block[1:], None], strict=True):
             word = len(following.text.split(" ", 1)[0]) + 1 if following else 0
             letter = (line.right - line.left) / max(len(line.text), 1)
-            indented = following is not None and following.left > line.left + 0.8 * size and not BULLET.match(line.text)
+            indented = (
+                following is not None
+                and following.left > line.left + 0.8 * size
+                and not BULLET.match(line.text)
+            )
             ended = not _UNFINISHED.search(line.text)
             reached.append(line.right + word * letter > right - 0.5 * size and not (indented and ended))
         return reached
 
 
-def _write_text(block: Sequence[Line], margins: _Margins, builder: DocumentBuilder, *, continues: bool) -> None:
+def _write_text(
+    block: Sequence[Line], margins: _Margins, builder: DocumentBuilder, *, continues: bool
+) -> None:
     """Add a block; the first of a page may go on with the paragraph the page before ended in."""
     lines = [line.text for line in block]
     full = margins.full(block)

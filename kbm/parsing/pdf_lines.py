@@ -8,6 +8,7 @@ written as three spaces, which the rules for plain text understand.
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,11 +27,23 @@ _WIDE = 1.4
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi\b|[-_]medi\b|[-,]bd\b|cmbx", re.I)
 _LINE_HYPHENS = (0x02, 0xFFFE)
 """What pdfium puts for a hyphen at a line end, sometimes without ending the line."""
+_SPACES = (32, 160, 9)
 _SAMPLES = 5
+GAP = "   "
+"""Stands between the cells of a line."""
 _PASSWORD_ERROR = 4
 
 Vendor = Any
 """An object of pypdfium2, which has no types."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """A piece of a line, with where it begins and ends."""
+
+    text: str
+    left: float
+    right: float
 
 
 @dataclass(slots=True)
@@ -44,6 +57,8 @@ class Line:
     top: float
     size: float
     bold: bool
+    cells: list[Cell]
+    """The pieces between wide gaps; one when there is none."""
 
     @property
     def middle(self) -> float:
@@ -130,7 +145,7 @@ def _lines(page: Vendor) -> Iterator[Line]:
 
 
 def _line(page: Vendor, codes: list[int], start: int, end: int) -> Line | None:
-    inked = [index for index in range(start, end) if codes[index] not in (0, 32, 160, 9)]
+    inked = [index for index in range(start, end) if codes[index] and codes[index] not in _SPACES]
     if not inked:
         return None
     boxes = _Boxes(page)
@@ -139,28 +154,45 @@ def _line(page: Vendor, codes: list[int], start: int, end: int) -> Line | None:
     places = {inked[place * (len(inked) - 1) // (_SAMPLES - 1)] for place in range(_SAMPLES)}
     typical = sorted(places, key=boxes.height)[len(places) // 2]
     size = boxes.height(typical)
-    parts: list[str] = []
-    for index in range(first, last + 1):
-        code = codes[index]
-        if code in (32, 160, 9) and size > 0:
-            gap = boxes.left(index + 1) - boxes.right(index - 1) if first < index < last else 0.0
-            parts.append("   " if gap > _WIDE * size else " ")
-        elif code in _LINE_HYPHENS:
-            parts.append("-")
-        elif code and code < 0x110000 and not 0xD800 <= code <= 0xDFFF:
-            parts.append(chr(code))
-    text = "".join(parts).strip()
-    if not text:
+    cells: list[Cell] = []
+    begin = first
+    for index in range(first + 1, last):
+        if codes[index] not in _SPACES or not size:
+            continue
+        if boxes.left(index + 1) - boxes.right(index - 1) > _WIDE * size:
+            cells.append(Cell(_text(codes, begin, index), boxes.left(begin), boxes.right(index - 1)))
+            begin = index + 1
+    cells.append(Cell(_text(codes, begin, last + 1), boxes.left(begin), boxes.right(last)))
+    cells = [cell for cell in cells if cell.text]
+    if not cells or _is_turned(page, typical):
         return None
     return Line(
-        text=text,
+        text=GAP.join(cell.text for cell in cells),
         left=boxes.left(first),
         right=boxes.right(last),
         bottom=boxes.bottom(typical),
         top=boxes.top(typical),
         size=round(size * 2) / 2,
         bold=_is_bold(page, first) and _is_bold(page, last),
+        cells=cells,
     )
+
+
+def _text(codes: list[int], start: int, end: int) -> str:
+    parts: list[str] = []
+    for code in codes[start:end]:
+        if code in _SPACES:
+            parts.append(" ")
+        elif code in _LINE_HYPHENS:
+            parts.append("-")
+        elif code and code < 0x110000 and not 0xD800 <= code <= 0xDFFF:
+            parts.append(chr(code))
+    return "".join(parts).strip()
+
+
+def _is_turned(page: Vendor, index: int) -> bool:
+    """Tell whether the text runs up or down the margin, as stamps of archives do."""
+    return abs(math.sin(pdfium.FPDFText_GetCharAngle(page, index))) > 0.9
 
 
 class _Boxes:
@@ -213,7 +245,14 @@ def _joined(lines: list[Line]) -> list[Line]:
             joined.append(line)
             continue
         gap = line.left - before.right
-        before.text += ("   " if gap > _WIDE * max(before.size, line.size) else " " if gap > 0.1 * line.size else "") + line.text
+        if gap > _WIDE * max(before.size, line.size):
+            before.cells.extend(line.cells)
+        else:
+            last, first = before.cells[-1], line.cells[0]
+            glue = " " if gap > 0.1 * line.size else ""
+            before.cells[-1] = Cell(last.text + glue + first.text, last.left, first.right)
+            before.cells.extend(line.cells[1:])
+        before.text = GAP.join(cell.text for cell in before.cells)
         before.right = max(before.right, line.right)
         before.bold = before.bold and line.bold
         if len(line.text) > len(before.text) // 2:

@@ -136,8 +136,10 @@ class Worker:
         self._channel.close()
         quiet = 0
         while quiet < 2:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            if self._process.returncode is None:
+                # Once it is reaped its number may belong to somebody else; the mark still finds its children.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
             marked = list(_processes_with(f"{_MARK}={self._token}"))
             for pid in marked:
                 with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -103,7 +103,9 @@ def _paragraphs(lines: Sequence[str], full: Sequence[bool]) -> Iterator[tuple[st
     for index, line in enumerate(lines):
         mark = BULLET.match(line)
         starts_item = mark is not None or (ordinals > 1 and ORDINAL.match(line) is not None)
-        goes_on = bool(current) and (full[index - 1] or _is_unfinished(current[-1], line) or (is_item and line[0] == " "))
+        goes_on = bool(current) and (
+            full[index - 1] or _is_unfinished(current[-1], line) or (is_item and line[0] == " ")
+        )
         if current and (starts_item or not goes_on):
             yield join_lines(current), is_item
             current, is_item = [], False

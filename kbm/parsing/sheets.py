@@ -148,10 +148,10 @@ def _by_pattern(value: datetime | date, pattern: str) -> str:
 
     def written(found: re.Match[str]) -> str:
         nonlocal after_hours
-        token = found[0].lower()
-        if token in ("h", "hh"):
+        letters = found[0].lower()
+        if letters in ("h", "hh"):
             after_hours = True
-        minutes = token in ("m", "mm") and (
+        minutes = letters in ("m", "mm") and (
             after_hours or pattern[found.end() :].lstrip(": .").lower().startswith("s")
         )
         part = {
@@ -161,10 +161,10 @@ def _by_pattern(value: datetime | date, pattern: str) -> str:
             "h": getattr(value, "hour", 0),
             "s": getattr(value, "second", 0),
             "m": getattr(value, "minute", 0) if minutes else value.month,
-        }[token if token.startswith("y") else token[0]]
+        }[letters if letters.startswith("y") else letters[0]]
         if minutes:
             after_hours = False
-        return f"{part:0{4 if token == 'yyyy' else len(token)}d}"
+        return f"{part:0{4 if letters == 'yyyy' else len(letters)}d}"
 
     return " ".join(_DATE_TOKEN.sub(written, pattern).split())
 

@@ -56,9 +56,9 @@ def _decode(data: bytes, *, cut: bool = False) -> Decoded:
         if data.startswith(mark):
             text = data.decode(encoding, "replace")
             return Decoded(text.removeprefix("\ufeff"), encoding, "\ufffd" in text)
-    if (encoding := _unmarked_utf16(data)) is not None:
-        text = data.decode(encoding, "replace")
-        return Decoded(text, encoding, "\ufffd" in text)
+    if (unmarked := _unmarked_utf16(data)) is not None:
+        text = data.decode(unmarked, "replace")
+        return Decoded(text, unmarked, "\ufffd" in text)
     try:
         return Decoded(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError as error:

@@ -25,7 +25,23 @@ Node = Any
 Table = tuple[list[list[str]], bool | None]
 
 _LEFT_OUT = frozenset(
-    ["script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "select", "button", "textarea", "input", "canvas", "audio", "video"]
+    [
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "nav",
+        "svg",
+        "iframe",
+        "object",
+        "select",
+        "button",
+        "textarea",
+        "input",
+        "canvas",
+        "audio",
+        "video",
+    ]
 )
 _RENAMED = {
     **dict.fromkeys(("form", "details", "figure", "fieldset", "dialog"), "div"),
@@ -36,6 +52,7 @@ _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
 )
+_TRAIL = re.compile(r"\bbreadcrumbs?\b", re.I)
 _MARK = "\ue000table {}\ue001"
 _MARKED = re.compile("\ue000table (\\d+)\ue001")
 _ALT_WORDS = 4
@@ -91,6 +108,11 @@ def _put_in_order(root: Node) -> None:
             _drop(node)
         else:
             node.tag = _RENAMED.get(node.tag, node.tag)
+    for node in list(root.iter("br")):
+        before = node.getprevious()
+        if before is not None and before.tag in ("br", "hr") and not (before.tail or "").strip():
+            # Two line breaks are how old pages part paragraphs; a rule does so for the library.
+            node.tag = "hr"
 
 
 def _is_hidden(node: Node) -> bool:
@@ -102,8 +124,12 @@ def _is_hidden(node: Node) -> bool:
 
 
 def _is_frame(node: Node) -> bool:
-    """Tell whether the node is the page's own header or footer, unless it holds the page's title."""
+    """Tell whether the node is the page's header, footer or trail of links, unless it holds the page's title."""
     if node.get("role") in ("navigation", "contentinfo", "banner"):
+        return node.find(".//h1") is None
+    if node.tag in ("ol", "ul", "div", "p") and _TRAIL.search(
+        f"{node.get('id', '')} {node.get('class', '')}"
+    ):
         return node.find(".//h1") is None
     return node.tag in ("header", "footer") and node.getparent().tag == "body" and node.find(".//h1") is None
 
@@ -122,8 +148,10 @@ def _drop(node: Node) -> None:
 def _take_tables(root: Node) -> list[Table]:
     """Replace tables by marks, innermost first."""
     found: list[Table] = []
-    for table in reversed(list(root.iter("table"))):
-        if _arranges_page(table):
+    for table, holds_table in reversed(
+        [(table, table.find(".//table") is not None) for table in root.iter("table")]
+    ):
+        if holds_table or _arranges_page(table):
             for node in table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption"):
                 node.tag = "div"
             continue
@@ -149,8 +177,6 @@ def _arranges_page(table: Node) -> bool:
         table.get("role") == "presentation"
         or len(cells) < 2
         or any(node.tag in _HEADINGS for node in table.iter())
-        # A table inside was replaced by its mark already.
-        or any("\ue000table" in (node.text or "") for node in table.iter("p"))
         or any(len(tables.cell_text(cell)) > _LAYOUT_CELL_CHARS for cell in cells)
     )
 

@@ -1,4 +1,4 @@
-"""How a document crosses from the parent to its worker and back: JSON for what is said, raw bytes for what is carried.
+"""How a document crosses to its worker and back: JSON for what is said, raw bytes for what is carried.
 
 Not pickle: whoever takes over a worker by a hostile document would then run code in the parent. Here the worst a
 worker can send is a wrong text. A frame is two lengths, a JSON head and a body; the receiver bounds both.

@@ -206,10 +206,7 @@ def _move_page_breaks(root: Node) -> None:
 
 
 def _has_text_before(mark: Node, paragraph: Node) -> bool:
-    for node in _until(mark, paragraph):
-        if node.tag == _W + "t" and node.text:
-            return True
-    return False
+    return any(node.tag == _W + "t" and node.text for node in _until(mark, paragraph))
 
 
 def _until(mark: Node, paragraph: Node) -> Iterator[Node]:

@@ -7,20 +7,17 @@ each one is a slice of the stored text of its passage, and so its own quote.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass
 
 import structlog
 
-from kbm.domain.answers import Answer, AnswerSentence, Cause, Citation, Outcome, Passage, Verdict
+from kbm.domain.answers import Answer, AnswerSentence, Cause, Citation, Outcome, Verdict
 from kbm.domain.confidence import confidence, outcome_of
-from kbm.domain.documents import Span
 from kbm.domain.identity import ChunkId
 from kbm.domain.language import guess_language
-from kbm.domain.sentences import split_sentences
 from kbm.ports import Clock
+from kbm.services.extract import extract
 from kbm.services.needs import Journal
 from kbm.services.notices import notice
 from kbm.services.retrieve import Caller, Retrieve, Retrieved
@@ -28,27 +25,11 @@ from kbm.services.retrieve import Caller, Retrieve, Retrieved
 log = structlog.get_logger()
 
 PASSAGES_READ = 3
-SENTENCES_SHOWN = 3
 HITS_ASKED = 10
-PASSAGE_WEIGHT = 0.5
-"""What the rank of its passage counts for a sentence, beside its own overlap in [0, 1]."""
-WORTH_SHOWING = 0.6
-"""Further sentences are shown when they reach this share of the best one's score."""
 TOPIC_COVERAGE = 0.5
 """Share of the question's weight that some hit must contain for its topic to count as present."""
 LOG_WAIT_S = 0.1
 """An answer never waits longer than this for its line in the journal."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    passage: Passage
-    span: Span
-    score: float
-
-    @property
-    def quote(self) -> str:
-        return self.passage.text[self.span.start : self.span.end]
 
 
 class Ask:
@@ -79,7 +60,11 @@ class Ask:
         spec = found.release.answer_spec
         probability = confidence(found.signals) if found.passages else 0.0
         outcome = outcome_of(probability, threshold=spec.threshold, uncertain_below=spec.uncertain_below)
-        chosen = [] if outcome is Outcome.UNANSWERED else _best_sentences(found, found.passages[:k])
+        chosen = (
+            []
+            if outcome is Outcome.UNANSWERED
+            else extract(found.question, found.passages[:k], found.index, found.readable)
+        )
         cause = None
         if not chosen:
             outcome = Outcome.UNANSWERED
@@ -128,29 +113,6 @@ class Ask:
         except Exception:
             # The answer is out already; losing its line must be seen, but cannot be told to the caller.
             log.exception("answer_not_logged", answer_id=made.id, gpt=made.gpt)
-
-
-def _best_sentences(found: Retrieved, passages: Sequence[Passage]) -> list[_Candidate]:
-    """Choose the sentences that carry most of the question, best first."""
-    spans = [(passage, span) for passage in passages for span in split_sentences(passage.text)]
-    texts = [passage.text[span.start : span.end] for passage, span in spans]
-    overlaps = found.index.overlap(found.question, texts, readable=found.readable)
-    ranked = sorted(
-        (
-            _Candidate(passage, span, overlap + PASSAGE_WEIGHT * passage.score)
-            for (passage, span), overlap in zip(spans, overlaps, strict=True)
-            if overlap > 0
-        ),
-        key=lambda one: -one.score,
-    )
-    chosen: list[_Candidate] = []
-    for one in ranked:
-        if len(chosen) == SENTENCES_SHOWN or (chosen and one.score < WORTH_SHOWING * chosen[0].score):
-            break
-        if any(one.quote == other.quote for other in chosen):
-            continue
-        chosen.append(one)
-    return chosen
 
 
 def _cause(found: Retrieved) -> Cause:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kbm.domain.documents import Blob
 from kbm.domain.identity import Digest, digest
-from kbm.errors import ProviderUnavailable
-from kbm.ports import Vectors
+from kbm.domain.sync import Event, Failed, Json, Mark, Ref
+from kbm.errors import ConnectorUnavailable, ProviderUnavailable
+from kbm.ports import Stage, Vectors
 
 _WORD = re.compile(r"\w+")
 
@@ -62,4 +67,90 @@ def _direction(word: str, dimensions: int) -> NDArray[np.float64]:
     return np.random.default_rng(int.from_bytes(seed)).standard_normal(dimensions)
 
 
-__all__ = ["FakeEmbedder"]
+class FakeClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        """Give the moment that was set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Give the same moment in seconds."""
+        return self._now.timestamp()
+
+    def advance(self, **parts: float) -> None:
+        """Move on: ``advance(hours=3)``, as :class:`datetime.timedelta` takes it."""
+        self._now += timedelta(**parts)
+
+
+@dataclass(slots=True)
+class FakeConnector:
+    """A source in memory: item id → text. Counts what is fetched, and fails where it is told to.
+
+    ``readers`` holds what the source says of single items; the others take the configured default. ``down`` makes
+    the whole source unavailable, ``failing`` holds items whose body cannot be had, ``complete`` set to False makes
+    a listing that does not vouch for itself, and ``failed`` holds scopes that cannot be listed.
+    """
+
+    kind: ClassVar[str] = "fake"
+    url_is_path: ClassVar[bool] = False
+
+    items: dict[str, str] = field(default_factory=dict)
+    readers: dict[str, frozenset[str]] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    failed: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    down: bool = False
+    complete: bool = True
+
+    def check(self) -> list[str]:
+        """Say whether it is down."""
+        return ["the fake source is down"] if self.down else []
+
+    def scan(self, cursor: Json) -> Iterator[Event]:
+        """List everything outside failed scopes; versions are hashes of the text."""
+        del cursor
+        if self.down:
+            raise ConnectorUnavailable("the fake source is down")
+        for scope in self.failed:
+            yield Failed(scope=scope, why="the fake scope cannot be listed")
+        for id, text in self.items.items():
+            if not any(id.startswith(f"{scope}/") for scope in self.failed):
+                version = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+                scope = id.rpartition("/")[0]
+                yield Ref(id=id, version=version, readers=self.readers.get(id), scope=scope)
+        yield Mark(cursor=None, full=self.complete)
+
+    def fetch(self, ref: Ref) -> Blob:
+        """Give the text as a file named like the item."""
+        self.fetched.append(ref.id)
+        if ref.id in self.failing:
+            raise ConnectorUnavailable("the fake item cannot be had now")
+        return Blob(data=self.items[ref.id].encode(), name=ref.id.rpartition("/")[2])
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    @contextmanager
+    def stage(self, label: str, total: int | None = None) -> Iterator[Stage]:
+        """Open a stage that nobody sees."""
+        del label, total
+        yield _NoStage()
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+class _NoStage:
+    def advance(self, n: int = 1, note: str = "") -> None:
+        """Show nothing."""
+
+    def total(self, n: int) -> None:
+        """Show nothing."""
+
+
+__all__ = ["FakeClock", "FakeConnector", "FakeEmbedder", "NoProgress"]

@@ -64,6 +64,8 @@ def test_it_is_one_sentence(text: str) -> None:
         ["Das ist Anhang A.", "Die Tabelle folgt."],
         ["It was so.[1]", "Then it ended.[2][3]"],
         ["Restart it.", "iOS users wait."],
+        ["Write to it-help@agency.gov.", "Click Send."],
+        ["Am 3.5.2024.", "Danach nicht mehr."],
         ["Teil: 4711 | Preis: 3,50", "Teil: 4712 | Preis: 4,10"],
         ["この文。", "次の文。"],
         ["- Punkt eins", "- Punkt zwei"],

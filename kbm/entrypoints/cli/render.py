@@ -25,7 +25,10 @@ from rich.table import Table
 from kbm.errors import KbmError
 from kbm.ports import Stage
 
-out = Console(highlight=False, soft_wrap=True)
+_PIPE_WIDTH = 160
+"""Columns of tables that go to a file or another program."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _PLAIN_EVERY_S = 5.0

@@ -6,22 +6,80 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
 from numpy.typing import NDArray
 
 from kbm.domain.identity import ChunkId, Digest
 from kbm.domain.retrieval import IndexRow
 from kbm.ports import Vectors
-from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
 
 SPEC = Digest("spec")
 DIMENSIONS = 8
 
-_WORDS = (
-    "pump pumps sealing valve pressure leave holiday request travel expenses invoice offer price delivery warranty "
-    "Pumpe Dichtung Ventil Druck Urlaub Antrag Reisekosten Rechnung Angebot Preis Lieferung Gewährleistung die der "
-    "pompe joint soupape pression congés demande frais facture offre prix livraison garantie le la les the of and "
-    "M12 4711-0815 4711-0816 1.234,50 E-Mail IP65 2024-05-01 nicht ist avec pour with from"
-).split()
+_WORDS = tuple(
+    [
+        "pump",
+        "pumps",
+        "sealing",
+        "valve",
+        "pressure",
+        "leave",
+        "holiday",
+        "request",
+        "travel",
+        "expenses",
+        "invoice",
+        "offer",
+        "price",
+        "delivery",
+        "warranty",
+        "Pumpe",
+        "Dichtung",
+        "Ventil",
+        "Druck",
+        "Urlaub",
+        "Antrag",
+        "Reisekosten",
+        "Rechnung",
+        "Angebot",
+        "Preis",
+        "Lieferung",
+        "Gewährleistung",
+        "die",
+        "der",
+        "pompe",
+        "joint",
+        "soupape",
+        "pression",
+        "congés",
+        "demande",
+        "frais",
+        "facture",
+        "offre",
+        "prix",
+        "livraison",
+        "garantie",
+        "le",
+        "la",
+        "les",
+        "the",
+        "of",
+        "and",
+        "M12",
+        "4711-0815",
+        "4711-0816",
+        "1.234,50",
+        "E-Mail",
+        "IP65",
+        "2024-05-01",
+        "nicht",
+        "ist",
+        "avec",
+        "pour",
+        "with",
+        "from",
+    ]
+)
 
 
 def text(seed: int, n_words: int = 30) -> str:
@@ -47,8 +105,11 @@ def index_row(at: int, *, words: str | None = None, document_no: int | None = No
 
 def vectors(n: int, dimensions: int = DIMENSIONS) -> Vectors:
     """Make *n* unit vectors; the first ones stay the same for a larger *n*."""
-    found = np.stack([np.random.default_rng(at).normal(size=dimensions) for at in range(n)] or [np.zeros(0)])
-    return (found / np.linalg.norm(found, axis=-1, keepdims=True)).astype(np.float32)
+    found = np.zeros((n, dimensions), dtype=np.float32)
+    for at in range(n):
+        row = np.random.default_rng(at).normal(size=dimensions)
+        found[at] = row / np.linalg.norm(row)
+    return found
 
 
 def built(

@@ -1,0 +1,1 @@
+"""What the figures of speed and quality come from: ``make bench``."""

@@ -1,0 +1,59 @@
+"""A kbm over sources in memory, in one call. Shows only what a test is about; the rest has defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kbm.bootstrap import Kbm
+from kbm.config import CONFIG_NAME, GptSection, KbmSection, PeopleSection, Settings, SourceSection
+from kbm.ports import Connector, Embedder
+from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder
+
+
+def settings(
+    folder: Path,
+    sources: Sequence[str] = ("docs",),
+    *,
+    readers: Mapping[str, Sequence[str]] | None = None,
+    gpts: Mapping[str, Sequence[str]] | None = None,
+    embedder: str = "none",
+) -> Settings:
+    """Make settings with these sources, readable by everyone, and one GPT ``helper`` over all of them."""
+    return Settings(
+        kbm=KbmSection(name="Test company", embedder=embedder),
+        sources={
+            name: SourceSection(kind="files", readers=tuple((readers or {}).get(name, ("everyone",))))
+            for name in sources
+        },
+        gpts={
+            name: GptSection(
+                title=name.title(), sources=tuple(of), people=PeopleSection(owner="owner@test.example")
+            )
+            for name, of in (gpts or {"helper": sources}).items()
+        },
+        path=folder / CONFIG_NAME,
+    )
+
+
+@contextmanager
+def kbm_over(
+    folder: Path,
+    connectors: Mapping[str, Connector] | FakeConnector,
+    *,
+    embedder: Embedder | None = None,
+    clock: FakeClock | None = None,
+    readers: Mapping[str, Sequence[str]] | None = None,
+    gpts: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[Kbm]:
+    """Open a kbm whose sources are *connectors*; a single one is the source ``docs``."""
+    by_name = {"docs": connectors} if isinstance(connectors, FakeConnector) else connectors
+    made = settings(folder, list(by_name), readers=readers, gpts=gpts)
+    with Kbm(
+        made, clock=clock or FakeClock(), connectors=by_name, embedder=embedder or FakeEmbedder()
+    ) as kbm:
+        yield kbm
+
+
+__all__ = ["kbm_over", "settings"]

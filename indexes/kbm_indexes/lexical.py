@@ -54,6 +54,7 @@ MAX_COUNT = 255
 _LONGEST_WORD = 128
 _LONGEST_WHOLE = 40
 _MOST_PIECES = 4
+_BLOCK = 2_000  # texts counted at once: their terms fit the processor's cache
 _CACHED_RUNS = 200_000
 
 # Words joined by one separator each; the apostrophe only as in 1'234.
@@ -126,6 +127,11 @@ class Question:
 
 def tokenise(texts: Sequence[str]) -> Tokens:
     """Count the terms of each text, in order; a text without words has none."""
+    blocks = [_tokenise(texts[at : at + _BLOCK]) for at in range(0, len(texts), _BLOCK)] or [_tokenise(())]
+    return Tokens(_joined([block.stems for block in blocks]), _joined([block.grams for block in blocks]))
+
+
+def _tokenise(texts: Sequence[str]) -> Tokens:
     stems: list[bytes] = []
     grams: list[bytes] = []
     for text in texts:
@@ -164,14 +170,16 @@ def stem_set(text: str) -> frozenset[int]:
 
 def idf(n_rows: int, df: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weigh terms by the rows they are in, of *n_rows*."""
-    known = df.astype(np.float64)
-    odds: NDArray[np.float64] = (n_rows - known + 0.5) / (known + 0.5)
-    return np.log1p(odds)
+    held = df.astype(np.float64)
+    weight: NDArray[np.float64] = np.log1p((n_rows - held + 0.5) / (held + 0.5), dtype=np.float64)
+    return weight
 
 
 def length_norms(longest: int, mean: float) -> NDArray[np.float64]:
     """Give ``k1 * (1 - b + b * length / mean)`` for each length from 0 to *longest*."""
-    return K1 * (1 - B + B * np.arange(longest + 1) / (mean or 1.0))
+    lengths = np.arange(longest + 1, dtype=np.float64)
+    norms: NDArray[np.float64] = K1 * (1 - B + B * lengths / (mean or 1.0))
+    return norms
 
 
 def _normal(text: str) -> str:
@@ -289,4 +297,14 @@ def _count(texts: list[bytes]) -> Counts:
         ptr.astype(np.int64),
         (keys & np.uint64(0xFFFFFFFF)).astype(np.uint32),
         np.minimum(counts, MAX_COUNT).astype(np.uint8),
+    )
+
+
+def _joined(blocks: Sequence[Counts]) -> Counts:
+    starts = np.cumsum([0, *(block.term.size for block in blocks)])
+    ptrs = [block.ptr[1:] + start for block, start in zip(blocks, starts, strict=False)]
+    return Counts(
+        np.concatenate([np.zeros(1, dtype=np.int64), *ptrs]),
+        np.concatenate([block.term for block in blocks]),
+        np.concatenate([block.tf for block in blocks]),
     )

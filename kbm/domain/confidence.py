@@ -16,7 +16,18 @@ from kbm.domain.retrieval import Signals
 
 FEATURES = tuple(field.name for field in fields(Signals) if field.name != "dense")
 
-WITH_DENSE: Mapping[str, float] = {"bias": -4.0, "coverage": 5.0, "cosine": 4.0}
+WITH_DENSE: Mapping[str, float] = {
+    "bias": -7.25,
+    "bm25_share": 4.01,
+    "coverage": 2.02,
+    "coverage_best": 4.32,
+    "bm25_gap": 0.68,
+    "grams_gap": 3.35,
+    "cosine": 7.25,
+    "cosine_gap": 1.57,
+    "agreement": 0.78,
+    "unknown": -0.78,
+}
 LEXICAL: Mapping[str, float] = {"bias": -3.0, "coverage": 6.0}
 
 

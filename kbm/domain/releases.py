@@ -82,8 +82,8 @@ class AnswerSpec:
     instructions: str = ""
     languages: tuple[str, ...] = ()
     chat: str = "extractive"
-    threshold: float = 0.5
-    uncertain_below: float = 0.7
+    threshold: float = 0.4
+    uncertain_below: float = 0.6
 
     @property
     def digest(self) -> Digest:

@@ -7,6 +7,7 @@ is ``DAMAGED``. Anything else is a fault of ours or theirs and stays an exceptio
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import ClassVar
 
 from kbm.domain.documents import Blob, ParsedDocument, Reason
 from kbm.errors import ParseFailed
-from kbm.parsing import mail, media_types, ooxml, unstructured_adapter
+from kbm.parsing import media_types, unstructured_adapter
 from kbm.parsing.building import DocumentBuilder
 from kbm.parsing.text_decoding import decode
 
@@ -77,6 +78,8 @@ def _page(html: str, builder: DocumentBuilder) -> ParsedDocument:
 
 
 def _mail(blob: Blob, builder: DocumentBuilder) -> ParsedDocument:
+    from kbm.parsing import mail
+
     message = mail.read(blob.data)
     mail.write_mail(message, builder)
     return ParsedDocument(
@@ -102,6 +105,8 @@ def _office(blob: Blob, media_type: str, builder: DocumentBuilder) -> ParsedDocu
         from kbm.parsing.sheets import write_xlsx
 
         write_xlsx(blob.data, builder)
+    from kbm.parsing import ooxml
+
     known = ooxml.properties(blob.data)
     parsed = _document(builder, known.title)
     return replace(parsed, author=known.author, modified=known.modified)
@@ -117,8 +122,6 @@ def _document(builder: DocumentBuilder, title: str) -> ParsedDocument:
 
 def decode_html(data: bytes) -> str:
     """Decode a page by its byte-order mark, its own declaration, or its looks, in this order."""
-    import re
-
     if not data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         declared = re.search(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_\-]+)", data[:4096], re.I)
         if declared is not None:

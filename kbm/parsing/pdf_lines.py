@@ -29,6 +29,7 @@ _LINE_HYPHENS = (0x02, 0xFFFE)
 """What pdfium puts for a hyphen at a line end, sometimes without ending the line."""
 _SPACES = (32, 160, 9)
 _SAMPLES = 5
+_EDGE = 0.12
 GAP = "   "
 """Stands between the cells of a line."""
 _PASSWORD_ERROR = 4
@@ -59,6 +60,8 @@ class Line:
     bold: bool
     cells: list[Cell]
     """The pieces between wide gaps; one when there is none."""
+    at_edge: bool = False
+    """Within the outer eighth of the page, above or below."""
 
     @property
     def middle(self) -> float:
@@ -108,7 +111,11 @@ class PdfFile:
             # A broken page; the caller sees a page without text and says so.
             return []
         with closing(page), closing(page.get_textpage()) as text:
-            return _joined(list(_lines(text.raw)))
+            lines = _joined(list(_lines(text.raw)))
+            _, bottom, _, top = page.get_mediabox()
+        for line in lines:
+            line.at_edge = not bottom + _EDGE * (top - bottom) < line.middle < top - _EDGE * (top - bottom)
+        return lines
 
     def bookmarks(self, limit: int = 5_000) -> list[Bookmark]:
         """Give the table of contents."""

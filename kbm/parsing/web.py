@@ -16,7 +16,7 @@ from lxml import etree
 
 from kbm.domain.documents import Reason
 from kbm.errors import ParseFailed
-from kbm.parsing import tables, unstructured_adapter
+from kbm.parsing import tables, tidy, unstructured_adapter
 from kbm.parsing.building import DocumentBuilder
 
 Node = Any
@@ -46,13 +46,24 @@ _LEFT_OUT = frozenset(
 _RENAMED = {
     **dict.fromkeys(("form", "details", "figure", "fieldset", "dialog"), "div"),
     **dict.fromkeys(("summary", "figcaption", "legend"), "p"),
-    "label": "span",
+    # Inline elements that the library does not know as such, and then reads twice.
+    **dict.fromkeys(("label", "font", "nobr", "acronym", "ins", "bdi"), "span"),
 }
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
 )
+_TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9:._-]*")
 _TRAIL = re.compile(r"\bbreadcrumbs?\b", re.I)
+_INLINE = frozenset(
+    {"span", "a", "b", "i", "u", "em", "strong", "small", "big", "code", "cite", "q", "s", "mark"}
+    | {"sub", "sup", "tt", "kbd", "samp", "var", "abbr", "center"}
+)
+_BLOCKS = (
+    *("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre", "blockquote", "hr"),
+    *("section", "article", "main", "aside"),
+)
+_PART = "\ue002"
 _MARK = "\ue000table {}\ue001"
 _MARKED = re.compile("\ue000table (\\d+)\ue001")
 _ALT_WORDS = 4
@@ -72,22 +83,24 @@ def write_html(html: str, builder: DocumentBuilder) -> str:
     found = _take_tables(root)
     page = etree.tostring(root, encoding="unicode", method="html")
     for finding in unstructured_adapter.findings("html", text=page):
-        if _MARKED.search(finding.text):
-            _write_around_tables(finding.text, found, builder)
+        text = finding.text if finding.kind == "text" else finding.text.replace(_PART, " ")
+        if _MARKED.search(text):
+            _write_around_tables(text, found, builder)
         elif finding.kind == "title" and finding.depth is not None:
-            builder.heading(finding.text, finding.depth + 1)
+            builder.heading(text, finding.depth + 1)
         elif finding.kind == "list_item":
-            builder.list_item(finding.text)
+            builder.list_item(text)
         elif finding.kind == "code":
-            builder.code(finding.text)
-        elif finding.kind != "image" or len(finding.text.split()) >= _ALT_WORDS:
-            builder.text(finding.text)
+            builder.code(text)
+        elif finding.kind != "image" or len(text.split()) >= _ALT_WORDS:
+            for piece in text.split(_PART):
+                builder.text(piece)
     return title
 
 
 def _tree(html: str) -> Node | None:
     # As bytes: lxml refuses text that carries an encoding declaration of its own.
-    data = html.replace("\0", "").encode("utf-8", "replace")
+    data = tidy.characters(html).encode("utf-8", "replace")
     if not data.strip():
         return None
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
@@ -107,12 +120,28 @@ def _put_in_order(root: Node) -> None:
         if node.tag in _LEFT_OUT or _is_hidden(node) or _is_frame(node):
             _drop(node)
         else:
-            node.tag = _RENAMED.get(node.tag, node.tag)
+            if node.tag in _RENAMED or not _TAG_NAME.fullmatch(node.tag):
+                # A broken name ("spanœ") was read, but cannot be written again.
+                node.tag = _RENAMED.get(node.tag, "span")
+    _part_at_breaks(root)
+    _open_inlines(root)
+
+
+def _part_at_breaks(root: Node) -> None:
+    """Mark two line breaks in a row, by which old pages part paragraphs."""
     for node in list(root.iter("br")):
         before = node.getprevious()
-        if before is not None and before.tag in ("br", "hr") and not (before.tail or "").strip():
-            # Two line breaks are how old pages part paragraphs; a rule does so for the library.
-            node.tag = "hr"
+        if before is not None and before.tag == "br" and not (before.tail or "").strip():
+            node.tail = _PART + (node.tail or "")
+
+
+def _open_inlines(root: Node) -> None:
+    """Make blocks of inline elements that hold blocks: the library gives the text behind such a block twice."""
+    for block in list(root.iter(*_BLOCKS)):
+        holder = block.getparent()
+        while holder is not None and holder.tag in _INLINE:
+            holder.tag = "div"
+            holder = holder.getparent()
 
 
 def _is_hidden(node: Node) -> bool:

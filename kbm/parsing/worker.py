@@ -15,6 +15,7 @@ import gc
 import importlib
 import os
 import resource
+import shutil
 import socket
 import sys
 import threading
@@ -37,14 +38,24 @@ def main(channel_fd: int, settings: dict[str, int], parent: int) -> None:
     warnings.simplefilter("ignore")
     # Text of libraries must reach neither a terminal nor the channel.
     os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent, os.getcwd()), daemon=True).start()
     channel = socket.socket(fileno=channel_fd)
     parsers: dict[str, Parser] = {}
+    seen: set[str] = set()
+    folder = os.getcwd()
     channel.sendall(wire.pack({"ready": os.getpid()}))
     while (request := wire.receive(channel, settings["document_bytes"] + FRAME_SLACK)) is not None:
         _serve(channel, *request, parsers, settings)
+        kind = str(request[0].get("media_type"))
         del request
+        if kind not in seen:
+            # What imports leave behind lives as long as the process. Frozen, it is not looked through again by
+            # every collection, which would take ten times as long as a small document does.
+            seen.add(kind)
+            gc.collect()
+            gc.freeze()
         os.ftruncate(2, 0)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve(
@@ -72,7 +83,6 @@ def _serve(
     channel.sendall(front)
     if body:
         channel.sendall(body)
-    gc.collect()
 
 
 def body_is_too_large(answer: wire.Head, body: bytes, limit: int) -> bool:
@@ -105,10 +115,6 @@ def _load(path: str, parsers: dict[str, Parser]) -> Parser:
         if (warm_up := getattr(parser, "warm_up", None)) is not None:
             warm_up()
         parsers[path] = parser
-        # What imports leave behind lives as long as the process: collecting it again after every document would
-        # take ten times as long as a small document does.
-        gc.collect()
-        gc.freeze()
     return parsers[path]
 
 
@@ -151,8 +157,10 @@ def _refuse_network() -> None:
     sys.addaudithook(refuse)
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_parent(parent: int, folder: str) -> None:
     # Not PR_SET_PDEATHSIG: that fires when the *thread* ends which started this process.
     while os.getppid() == parent:
         time.sleep(1.0)
+    # A parent that was killed cannot clean up behind its workers.
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(3)

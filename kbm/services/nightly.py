@@ -7,12 +7,13 @@ One source's or GPT's failure does not stop the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from kbm.domain.releases import Release
+from kbm.domain.sync import SyncPlan
 from kbm.errors import KbmError
 from kbm.ports import Progress
 from kbm.services.build import Build, BuildResult, GptToBuild
@@ -42,6 +43,7 @@ class Night:
 
     synced: dict[str, SyncResult] = field(default_factory=dict)
     failed_sources: dict[str, KbmError] = field(default_factory=dict)
+    unlisted: list[SyncPlan] = field(default_factory=list)
     gpts: list[GptNight] = field(default_factory=list)
 
     @property
@@ -49,7 +51,7 @@ class Night:
         """Give 1 if something failed, 3 if something waits for a person, else 0."""
         if self.failed_sources or any(one.error for one in self.gpts):
             return 1
-        held = any(result.plan.held for result in self.synced.values())
+        held = bool(self.unlisted) or any(result.plan.held for result in self.synced.values())
         return 3 if held or any(one.waits for one in self.gpts) else 0
 
 
@@ -68,9 +70,10 @@ class Nightly:
         gpts: Sequence[GptToBuild],
         progress: Progress,
         *,
+        configured: Collection[str],
         who: str,
     ) -> Night:
-        """Sync, build, and publish what is first of its line."""
+        """Sync, build, and publish what is first of its line. *configured* names every source of kbm.toml."""
         night = Night()
         for source in sources:
             try:
@@ -78,6 +81,7 @@ class Nightly:
             except KbmError as error:
                 night.failed_sources[source.name] = error
                 log.warning("source_failed", source=source.name, why=error.code)
+        night.unlisted = self.sync.hold_unlisted(configured)
         for gpt in gpts:
             night.gpts.append(self._one(gpt, progress, who))
         return night

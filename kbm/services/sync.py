@@ -7,12 +7,12 @@ and the next run fetches only the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import structlog
 
-from kbm.domain.catalogue import ParsedRecord, StoredItem
+from kbm.domain.catalogue import ParsedRecord, PlanRecord, StoredItem
 from kbm.domain.documents import Blob, Reason
 from kbm.domain.sync import Brake, Event, PlanState, Ref, SyncPlan, plan_sync
 from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
@@ -107,6 +107,45 @@ class Sync:
             quarantined=tuple(quarantined),
             not_fetched=tuple(not_fetched),
         )
+
+    def hold_unlisted(self, configured: Collection[str]) -> list[SyncPlan]:
+        """Make a held plan for each source that is stored but no longer configured.
+
+        Its documents stay as they are until a person approves; a line missing from a file is no proof.
+        """
+        held = []
+        for record in self.documents.sources():
+            items = self.documents.known(record.name)
+            if record.name in configured or not items:
+                continue
+            plan = SyncPlan(
+                source=record.name,
+                removed=tuple(sorted(items)),
+                held=frozenset(items),
+                held_because=(f"source {record.name!r} is no longer in kbm.toml",),
+            )
+            self.plans.put(plan, PlanState.HELD)
+            held.append(plan)
+        return held
+
+    def approve(
+        self, record: PlanRecord, source: SourceToSync | None, who: str, progress: Progress
+    ) -> SyncPlan:
+        """Let a held plan through: list again, and apply at most what was shown.
+
+        *source* is None when it is no longer configured; all that was shown is then removed.
+
+        Raises:
+            ConnectorError: the source could not be listed; the plan stays held.
+        """
+        if source is None:
+            self.documents.remove(record.plan.source, record.plan.held)
+            plan = record.plan
+        else:
+            self.documents.approve(source.name, record.plan.held)
+            plan = self.run(source, progress).plan
+        self.plans.decide(record.id, who)
+        return plan
 
     def _apply_visibility(self, source: SourceToSync, plan: SyncPlan) -> None:
         """Withdraw and narrow first: hiding must not wait for fetching."""

@@ -136,8 +136,7 @@ def test_an_approved_removal_covers_at_most_what_was_shown(tmp_path: Path) -> No
             del source.items[f"policies/{n}.txt"]
         source.items["policies/new.txt"] = "Something is left."
 
-        kbm.catalogue.documents.approve("docs", held.plan.held)
-        sync(kbm)
+        kbm.sync.approve(held, kbm.source_to_sync("docs"), "anna", NoProgress())
 
         assert present(kbm) == {f"policies/{n}.txt" for n in range(15, 30)} | {"policies/new.txt"}
 
@@ -263,3 +262,19 @@ def test_a_plan_changes_nothing(tmp_path: Path) -> None:
         assert len(plan.added) == 3
         assert present(kbm) == set()
         assert source.fetched == []
+
+
+def test_a_source_missing_from_the_configuration_waits_for_a_person(tmp_path: Path) -> None:
+    docs, wiki = FakeConnector(items=many(3)), FakeConnector(items={"page.txt": "A page."})
+    with kbm_over(tmp_path, {"docs": docs, "wiki": wiki}) as kbm:
+        sync(kbm, "docs")
+        sync(kbm, "wiki")
+    with kbm_over(tmp_path, docs) as kbm:
+        kbm.sync.hold_unlisted(kbm.settings.sources)
+        before = present(kbm, "wiki")
+        [held] = kbm.catalogue.plans.held()
+        kbm.sync.approve(held, None, "anna", NoProgress())
+
+        assert before == {"page.txt"}
+        assert present(kbm, "wiki") == set()
+        assert kbm.catalogue.plans.held() == []

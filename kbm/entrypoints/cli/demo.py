@@ -37,7 +37,9 @@ def demo(
             with kbm.working("demo", ""):
                 sources = [kbm.source_to_sync(name) for name in settings.sources]
                 gpts = [kbm.gpt_to_build(name) for name in settings.gpts]
-                night = kbm.nightly.run(sources, gpts, TerminalProgress(), who=who())
+                night = kbm.nightly.run(
+                    sources, gpts, TerminalProgress(), configured=settings.sources, who=who()
+                )
             show_night(night, as_json=False)
             show_quarantine_hint(kbm)
             if night.exit_code == 1:

@@ -1,4 +1,4 @@
-"""The command line: puts the commands together. Starts fast: heavy parts are imported by the commands that need them."""
+"""The command line: puts the commands together. Heavy parts are imported by the commands that need them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(
     config: Annotated[
         Path | None, typer.Option("--config", help="Configuration file (also KBM_CONFIG).")
     ] = None,
-    version: Annotated[
+    _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:

@@ -93,7 +93,9 @@ def nightly(
         _note_no_embedder(kbm, as_json=as_json)
         with kbm.working("nightly", " ".join(names)):
             todo = [kbm.gpt_to_build(name) for name in names]
-            night = kbm.nightly.run(sources, todo, TerminalProgress(quiet=as_json), who=who())
+            night = kbm.nightly.run(
+                sources, todo, TerminalProgress(quiet=as_json), configured=kbm.settings.sources, who=who()
+            )
         show_night(night, as_json=as_json)
         if not as_json:
             show_quarantine_hint(kbm)
@@ -117,6 +119,8 @@ def show_night(night: Night, *, as_json: bool) -> None:
             out.print(
                 f"{result.plan.source} waits for you: {'; '.join(result.plan.held_because)} → kbm plans"
             )
+    for plan in night.unlisted:
+        out.print(f"{plan.source} waits for you: {'; '.join(plan.held_because)} → kbm plans")
     for one in night.gpts:
         if one.error:
             fail(one.error, as_json=False)
@@ -186,6 +190,7 @@ def _night_json(night: Night) -> dict[str, Any]:
             }
             for name, result in night.synced.items()
         ],
+        "held_plans": [plan.source for plan in night.unlisted],
         "failed_sources": {name: str(error) for name, error in night.failed_sources.items()},
         "gpts": [
             {

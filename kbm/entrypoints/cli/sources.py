@@ -10,7 +10,7 @@ from kbm.bootstrap import Kbm
 from kbm.domain.sync import SyncPlan
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.render import TerminalProgress, err, fail, out, print_json, table
-from kbm.errors import ConnectorError, HeldForPerson, NotFound, UsageError
+from kbm.errors import ConnectorError, HeldForPerson, NotFound
 from kbm.services.sync import SyncResult
 
 app = typer.Typer()
@@ -89,12 +89,15 @@ def sync(
                     failed.append(error)
                     if not as_json:
                         fail(error, as_json=False)
+            unlisted = [] if names else kbm.sync.hold_unlisted(kbm.settings.sources)
         if not results and failed and as_json:
             raise failed[0]
         _show_results(results, as_json=as_json)
+        for held in unlisted:
+            err.print(f"[yellow]held:[/yellow] {'; '.join(held.held_because)} → kbm plans")
         if failed or any(result.not_fetched or result.plan.failures for result in results):
             raise typer.Exit(1)
-        if any(result.plan.held for result in results):
+        if unlisted or any(result.plan.held for result in results):
             raise typer.Exit(HeldForPerson.exit_code)
 
 
@@ -135,15 +138,17 @@ def approve(
         held = {one.id: one for one in kbm.catalogue.plans.held()}
         if plan_id not in held:
             raise NotFound("held plan", str(plan_id), [str(id) for id in held])
-        plan = held[plan_id].plan
-        if plan.source not in kbm.settings.sources:
-            raise UsageError(f"source {plan.source!r} is no longer in kbm.toml")
-        source = kbm.source_to_sync(plan.source)
-        with kbm.working("sync", plan.source):
-            kbm.catalogue.documents.approve(plan.source, plan.held)
-            result = kbm.sync.run(source, TerminalProgress(quiet=as_json))
-            kbm.catalogue.plans.decide(plan_id, who())
-        _show_results([result], as_json=as_json)
+        record = held[plan_id]
+        name = record.plan.source
+        source = kbm.source_to_sync(name) if name in kbm.settings.sources else None
+        with kbm.working("sync", name):
+            applied = kbm.sync.approve(record, source, who(), TerminalProgress(quiet=as_json))
+        gone = sorted(record.plan.held.intersection(applied.removed))
+        wider = sorted(record.plan.held.intersection(applied.readers_changed))
+        if as_json:
+            print_json({"plan": plan_id, "source": name, "removed": gone, "readers_changed": wider})
+        else:
+            out.print(f"{name}: {len(gone)} documents removed, {len(wider)} given their new readers")
 
 
 def plan_json(plan: SyncPlan, state: str) -> dict[str, Any]:

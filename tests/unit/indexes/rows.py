@@ -16,70 +16,17 @@ from kbm.ports import Vectors
 SPEC = Digest("spec")
 DIMENSIONS = 8
 
-_WORDS = tuple(
-    [
-        "pump",
-        "pumps",
-        "sealing",
-        "valve",
-        "pressure",
-        "leave",
-        "holiday",
-        "request",
-        "travel",
-        "expenses",
-        "invoice",
-        "offer",
-        "price",
-        "delivery",
-        "warranty",
-        "Pumpe",
-        "Dichtung",
-        "Ventil",
-        "Druck",
-        "Urlaub",
-        "Antrag",
-        "Reisekosten",
-        "Rechnung",
-        "Angebot",
-        "Preis",
-        "Lieferung",
-        "Gewährleistung",
-        "die",
-        "der",
-        "pompe",
-        "joint",
-        "soupape",
-        "pression",
-        "congés",
-        "demande",
-        "frais",
-        "facture",
-        "offre",
-        "prix",
-        "livraison",
-        "garantie",
-        "le",
-        "la",
-        "les",
-        "the",
-        "of",
-        "and",
-        "M12",
-        "4711-0815",
-        "4711-0816",
-        "1.234,50",
-        "E-Mail",
-        "IP65",
-        "2024-05-01",
-        "nicht",
-        "ist",
-        "avec",
-        "pour",
-        "with",
-        "from",
-    ]
+_ENGLISH = (
+    "pump pumps sealing valve pressure leave holiday request travel expenses invoice offer price the of"
 )
+_GERMAN = (
+    "Pumpe Dichtung Ventil Druck Urlaub Antrag Reisekosten Rechnung Angebot Preis Lieferung die der nicht mit"
+)
+_FRENCH = (
+    "pompe joint soupape pression congés demande frais facture offre prix livraison le la les est avec pour"
+)
+_CODES = "M12 4711-0815 4711-0816 1.234,50 E-Mail IP65 2024-05-01"
+_WORDS = f"{_ENGLISH} {_GERMAN} {_FRENCH} {_CODES}".split()
 
 
 def text(seed: int, n_words: int = 30) -> str:

@@ -30,6 +30,18 @@ with IndexFolder(pathlib.Path(sys.argv[1]), SPEC, [], 0) as folder:
         folder.seal(at, list(folder.rows()))
 """
 
+_KILLED = """
+import os, pathlib, signal, sys
+from kbm_indexes.segment import write_sealed
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+def pieces():
+    yield b"half"
+    if sys.argv[2] == "writing":
+        die()
+    os.fsync = die
+write_sealed(pathlib.Path(sys.argv[1]), pieces())
+"""
+
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -138,9 +150,19 @@ def test_a_release_without_its_description_is_not_sealed(sealed: Path, tmp_path:
         ReleaseIndex.open(tmp_path / "half", 1, SharedSegments())
 
 
+@pytest.mark.parametrize("moment", ["writing", "syncing"])
+def test_a_file_has_no_name_before_it_is_whole_and_on_disk(tmp_path: Path, moment: str) -> None:
+    path = tmp_path / "seg-0000000000-00000000.kseg"
+
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path), moment], check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+
+
 def test_a_writer_killed_at_any_moment_leaves_only_whole_files(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
-    for turn in range(8):
+    for turn in range(6):
         folder = tmp_path / str(turn)
         writer = subprocess.Popen(
             [sys.executable, "-c", _WRITER, str(folder)], stdout=subprocess.PIPE, text=True, cwd=root

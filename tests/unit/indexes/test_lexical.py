@@ -165,3 +165,16 @@ def test_the_cache_of_words_does_not_grow_without_end(monkeypatch: pytest.Monkey
 
     assert len(runs) <= 10
     assert len(set(entries)) == 35
+
+
+def test_many_texts_are_counted_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"pump {at} valve {at % 3}" for at in range(7)]
+    at_once = tokenise(texts)
+    monkeypatch.setattr(lexical, "_BLOCK", 3)
+
+    in_blocks = tokenise(texts)
+
+    assert in_blocks.stems.ptr.tolist() == at_once.stems.ptr.tolist()
+    assert in_blocks.stems.term.tolist() == at_once.stems.term.tolist()
+    assert in_blocks.grams.tf.tolist() == at_once.grams.tf.tolist()
+    assert tokenise([]).stems.ptr.tolist() == [0]

@@ -14,7 +14,7 @@ import bm25s
 import numpy as np
 import pytest
 from kbm_indexes.lexical import K1, B, Counts, tokenise, tokenise_question
-from kbm_indexes.ranking import View, match, rank_terms, view_grams, view_stems
+from kbm_indexes.ranking import View, match, rank_terms, rank_vectors, view_grams, view_stems
 from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments, release_files
 from numpy.typing import NDArray
 
@@ -87,6 +87,15 @@ def test_cosines_are_exact_over_the_visible_rows(tmp_path: Path) -> None:
     cosine = {chunk(at): float(vecs[at].astype(float) @ vecs[8]) for at in range(60) if may[at // 3]}
     assert [hit.chunk_id for hit in found.hits] == sorted(cosine, key=lambda each: -cosine[each])
     assert found.signals.cosine == pytest.approx(max(cosine.values()), abs=1e-6)
+
+
+def test_cosines_do_not_depend_on_how_blas_adds(tmp_path: Path) -> None:
+    vecs = vectors(400, 384)
+    index = built(tmp_path, [index_row(at) for at in range(400)], vecs, parts=3)
+
+    found = rank_vectors(index._segments, index._mask(None), vecs[0])
+
+    assert found.score.tolist() == np.round((vecs[found.row].astype(float) * vecs[0]).sum(axis=1), 6).tolist()
 
 
 def test_only_visible_rows_of_the_release_are_found(tmp_path: Path) -> None:

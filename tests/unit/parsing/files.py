@@ -32,7 +32,7 @@ def only_table(parsed: ParsedDocument) -> Element:
     return table
 
 
-def word(fill: Callable[[Any], object]) -> bytes:
+def word(fill: Callable[[Any], object] = id) -> bytes:
     document = docx.Document()
     fill(document)
     target = io.BytesIO()
@@ -40,7 +40,7 @@ def word(fill: Callable[[Any], object]) -> bytes:
     return target.getvalue()
 
 
-def slides(fill: Callable[[Any], object]) -> bytes:
+def slides(fill: Callable[[Any], object] = id) -> bytes:
     presentation = pptx.Presentation()
     fill(presentation)
     target = io.BytesIO()
@@ -62,7 +62,10 @@ def workbook(fill: Callable[[Worksheet], object], title: str = "Preise") -> byte
 def with_part(data: bytes, name: str, content: bytes) -> bytes:
     """Give a copy of an archive in which one part is new or replaced."""
     target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copied:
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as source,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copied,
+    ):
         for member in source.infolist():
             if member.filename != name:
                 copied.writestr(member.filename, source.read(member))
@@ -92,7 +95,8 @@ def pdf(pages: Sequence[Sequence[Put]], *, title: str = "", password: str = "") 
     kids = []
     for page in pages:
         content = b"".join(
-            b"BT /F%d %g Tf %g %g Td (%s) Tj ET\n" % (2 if put.bold else 1, put.size, put.x, put.y, _literal(put.text))
+            b"BT /F%d %g Tf %g %g Td (%s) Tj ET\n"
+            % (2 if put.bold else 1, put.size, put.x, put.y, _literal(put.text))
             for put in page
         )
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
@@ -109,7 +113,11 @@ def pdf(pages: Sequence[Sequence[Put]], *, title: str = "", password: str = "") 
     trailer = b"/Root 1 0 R /Info 5 0 R"
     if password:
         objects.append(_encryption(password.encode()))
-        trailer += b" /Encrypt %d 0 R /ID [<%s> <%s>]" % (len(objects), _FILE_ID.hex().encode(), _FILE_ID.hex().encode())
+        trailer += b" /Encrypt %d 0 R /ID [<%s> <%s>]" % (
+            len(objects),
+            _FILE_ID.hex().encode(),
+            _FILE_ID.hex().encode(),
+        )
     out, offsets = bytearray(b"%PDF-1.4\n"), []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
@@ -135,7 +143,10 @@ def _encryption(password: bytes) -> bytes:
     rights = (-4).to_bytes(4, "little", signed=True)
     key = hashlib.md5(padded + owner + rights + _FILE_ID, usedforsecurity=False).digest()[:5]
     user = _rc4(key, _PADDING)
-    return b"<< /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (owner.hex().encode(), user.hex().encode())
+    return b"<< /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (
+        owner.hex().encode(),
+        user.hex().encode(),
+    )
 
 
 def _rc4(key: bytes, data: bytes) -> bytes:

@@ -64,16 +64,19 @@ class StubbornParser:
         while True:
             if os.fork() == 0:
                 os.setsid()
-                os.execv(sys.executable, [sys.executable, "-c", f"import time; time.sleep(60) # {MARK}"])
+                os.execv(sys.executable, [sys.executable, "-c", f"import time; time.sleep(60) # {MARK}"])  # noqa: S606 - the point
             time.sleep(0.01)
 
     def do_orphan(self, _: str) -> str:
-        subprocess.Popen([sys.executable, "-c", f"import time; time.sleep(60) # {MARK}"], start_new_session=True)
+        subprocess.Popen(
+            [sys.executable, "-c", f"import time; time.sleep(60) # {MARK}"], start_new_session=True
+        )
         time.sleep(60)
         return "left"
 
     def do_crash(self, _: str) -> str:
-        print("about to read address zero", flush=True)
+        sys.stdout.write("about to read address zero\n")
+        sys.stdout.flush()
         return ctypes.string_at(0).decode()
 
     def do_exit(self, argument: str) -> str:
@@ -83,8 +86,8 @@ class StubbornParser:
         raise ValueError(argument)
 
     def do_noise(self, argument: str) -> str:
-        print("noise on standard output")
-        print("noise on standard error", file=sys.stderr)
+        sys.stdout.write("noise on standard output\n")
+        sys.stderr.write("noise on standard error\n")
         os.write(1, b"noise under python")
         return argument
 

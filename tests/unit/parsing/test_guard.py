@@ -7,6 +7,7 @@ import time
 import zipfile
 
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 
 from kbm.domain.documents import Reason
 from kbm.errors import ParseFailed
@@ -40,8 +41,12 @@ def zeros(megabytes: int) -> bytes:
 
 
 def test_honest_files_pass() -> None:
+    def fill(sheet: Worksheet) -> None:
+        for _ in range(500):
+            sheet.append([0] * 50)
+
     guard.check(blob(word(lambda document: document.add_paragraph("x"))), media_types.DOCX)
-    guard.check(blob(workbook(lambda sheet: [sheet.append([0] * 50) for _ in range(500)])), media_types.XLSX)
+    guard.check(blob(workbook(fill)), media_types.XLSX)
 
 
 def test_a_zip_bomb_is_refused_quickly() -> None:
@@ -71,7 +76,7 @@ def test_too_many_parts_are_refused() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_refused_in_any_encoding(encoding: str) -> None:
     content = (LAUGHS + b"<w>&c;</w>").decode().encode(encoding)
-    failed = refused(with_part(word(lambda d: None), "word/document.xml", content))
+    failed = refused(with_part(word(), "word/document.xml", content))
 
     assert failed.reason == Reason.BOMB
     assert "word/document.xml" in str(failed)
@@ -89,14 +94,10 @@ def test_a_broken_part_is_damage() -> None:
 
 
 def test_the_pool_refuses_a_bomb_before_the_parser_sees_it() -> None:
-    laughing = with_part(word(lambda d: None), "word/document.xml", LAUGHS + b"<w>&c;</w>")
+    laughing = with_part(word(), "word/document.xml", LAUGHS + b"<w>&c;</w>")
+    inflated = with_part(word(), "word/document.xml", b"<w>" + b" " * (120 * MEGABYTE) + b"</w>")
     with ParsingPool({"office": OfficeParser()}) as pool:
-        for data in (zeros(120), laughing):
-            target = data if data is laughing else with_part(word(lambda d: None), "word/media/a", b"")
+        for data in (laughing, inflated):
             with pytest.raises(ParseFailed) as caught:
-                pool.parse(blob(laughing if data is laughing else _as_docx(target), "a.docx"))
+                pool.parse(blob(data, "a.docx"))
             assert caught.value.reason == Reason.BOMB
-
-
-def _as_docx(data: bytes) -> bytes:
-    return with_part(data, "word/document.xml", b"<w>" + b" " * (120 * MEGABYTE) + b"</w>")

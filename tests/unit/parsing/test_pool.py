@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ from kbm.parsing.pool import ParsingPool
 from tests.unit.parsing.files import blob, texts
 from tests.unit.parsing.stubborn import MARK, StubbornParser
 
-LIMITS = Limits(wall_s=1.0, cpu_s=20.0, memory_bytes=256 * MEGABYTE, processes=8, written_file_bytes=4 * MEGABYTE)
+LIMITS = Limits(
+    wall_s=1.0, cpu_s=20.0, memory_bytes=256 * MEGABYTE, processes=8, written_file_bytes=4 * MEGABYTE
+)
 
 
 def do(command: str) -> Blob:
@@ -200,7 +204,10 @@ def test_a_parser_reaches_no_network(pool: ParsingPool) -> None:
 
 def test_many_threads_share_a_few_workers() -> None:
     limits = Limits(wall_s=20.0)
-    with ParsingPool({"stubborn": StubbornParser()}, limits, workers=2) as pool, ThreadPoolExecutor(8) as threads:
+    with (
+        ParsingPool({"stubborn": StubbornParser()}, limits, workers=2) as pool,
+        ThreadPoolExecutor(8) as threads,
+    ):
         said_all = list(threads.map(lambda n: said(pool, f"say {n}"), range(40)))
         pids = set(threads.map(lambda _: said(pool, "pid"), range(20)))
 
@@ -224,6 +231,34 @@ def test_closing_ends_the_workers_and_what_they_do() -> None:
         os.kill(pid, 0)
     with pytest.raises(RuntimeError, match="closed"):
         pool.parse(do("say late"))
+
+
+ABANDON = """
+import os
+from kbm.parsing.pool import ParsingPool
+from tests.unit.parsing.stubborn import StubbornParser
+from tests.unit.parsing.test_pool import do, said
+pool = ParsingPool({"stubborn": StubbornParser()})
+print(said(pool, "pid"), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_worker_whose_parent_was_killed_ends_and_cleans_up(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", ABANDON], capture_output=True, text=True, env=environment, check=True
+    )
+
+    deadline = time.monotonic() + 10
+    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert list(tmp_path.iterdir()) == []
+    assert (
+        not Path(f"/proc/{done.stdout.strip()}/stat").exists()
+        or "Z" in Path(f"/proc/{done.stdout.strip()}/stat").read_text("ascii").rpartition(")")[2]
+    )
 
 
 def test_the_digest_names_parser_version_and_media_type(pool: ParsingPool) -> None:

@@ -1,0 +1,5 @@
+"""``python -m kbm``."""
+
+from kbm.entrypoints.cli.main import run
+
+run()

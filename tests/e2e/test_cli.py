@@ -1,0 +1,256 @@
+"""The installed command over real files, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from kbm.entrypoints.cli.main import app
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+TOML = """\
+[kbm]
+name = "Test company"
+embedder = "none"
+
+[sources.docs]
+kind = "files"
+url = "./docs"
+readers = ["everyone"]
+
+[gpts.helper]
+title = "Helper"
+sources = ["docs"]
+people = { owner = "owner@test.example", sponsor = "s@test.example", data_protection = "d@test.example" }
+"""
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Path:
+    """Make a folder with a kbm.toml and three documents."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (tmp_path / "kbm.toml").write_text(TOML)
+    (docs / "leave.md").write_text(
+        "# Leave\n\nEmployees get 30 days of leave a year.\n\n# Notice\n\nFour weeks.\n"
+    )
+    (docs / "presse.txt").write_text("Die Presse KB 40 hält 40 Tonnen. Sie wiegt 900 Kilogramm.")
+    (docs / "prix.csv").write_text("article;prix;délai\nA-100;12,50;3 jours\nB-200;99,00;5 jours\n")
+    return tmp_path
+
+
+@pytest.fixture
+def run(company: Path) -> Run:
+    """Run kbm in the company's folder."""
+
+    def call(
+        *arguments: str, **more: Any
+    ) -> subprocess.CompletedProcess[str]:  # Any: as subprocess.run takes it
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("KBM_")}
+        return subprocess.run(
+            [sys.executable, "-m", "kbm", *arguments],
+            cwd=company,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **more,
+        )
+
+    return call
+
+
+@pytest.fixture
+def here(company: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in the company's folder, for commands run in this process."""
+    monkeypatch.chdir(company)
+    return company
+
+
+def test_the_whole_way_from_a_folder_to_a_cited_answer(run: Run) -> None:
+    first = run("nightly")
+    answer = json.loads(run("ask", "helper", "How many days of leave?", "--json").stdout)
+
+    assert first.returncode == 0, first.stderr
+    assert answer["release"] == "1.0.0"
+    assert answer["citations"][0]["quote"] == "Employees get 30 days of leave a year."
+    assert answer["citations"][0]["item_id"] == "leave.md"
+    assert answer["ai_generated"] is True
+
+
+def test_the_second_night_does_no_work_and_says_so(run: Run) -> None:
+    run("nightly")
+
+    again = run("nightly")
+
+    assert again.returncode == 0
+    assert "0 documents stored" in again.stdout
+    assert "up to date" in again.stdout
+
+
+def test_a_change_becomes_a_candidate_that_waits_for_a_person(run: Run, company: Path) -> None:
+    run("nightly")
+    (company / "docs" / "new.txt").write_text("The canteen opens at eleven.")
+
+    night = run("nightly")
+    releases = json.loads(run("releases", "helper", "--json").stdout)["releases"]
+
+    assert night.returncode == 3
+    assert [(one["version"], one["state"]) for one in releases] == [("1.0.1", "candidate"), ("1.0.0", "live")]
+
+
+def test_build_and_publish_by_hand(run: Run) -> None:
+    run("sync")
+    run("build", "helper")
+
+    published = run("publish", "helper", "1.0.0")
+
+    assert published.returncode == 0
+    assert "1.0.0 answers now" in published.stdout
+
+
+def test_a_plan_lists_what_would_come(run: Run) -> None:
+    plan = json.loads(run("sync", "--plan", "--json").stdout)["plans"][0]
+
+    assert plan["added"] == ["leave.md", "presse.txt", "prix.csv"]
+    assert plan["state"] == "planned"
+
+
+def test_a_missing_folder_removes_nothing(run: Run, company: Path) -> None:
+    run("nightly")
+    (company / "docs").rename(company / "elsewhere")
+
+    sync = run("sync")
+    (company / "elsewhere").rename(company / "docs")
+
+    assert sync.returncode == 1
+    assert json.loads(run("sources", "--json").stdout)["sources"][0]["documents"] == 3
+
+
+def test_bad_documents_are_quarantined_with_a_reason_and_the_run_goes_on(run: Run, company: Path) -> None:
+    (company / "docs" / "empty.docx").write_bytes(b"")
+    (company / "docs" / "broken.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    (company / "docs" / "picture.bin").write_bytes(bytes(range(256)) * 10)
+
+    night = run("nightly")
+    quarantine = json.loads(run("sources", "--json").stdout)["quarantine"]
+
+    assert night.returncode == 0
+    assert {(one["item_id"], one["reason"]) for one in quarantine} == {
+        ("empty.docx", "empty"),
+        ("broken.pdf", "damaged"),
+        ("picture.bin", "unsupported"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["ask", "nope", "Anything?"], 2, "no GPT named 'nope'; there is: helper"),
+        (["ask", "helper", ""], 2, "the question is empty"),
+        (["ask", "helper", "x" * 100_000], 2, "100,000 characters"),
+        (["ask", "helper", "Anything?"], 2, "kbm nightly helper"),
+        (["publish", "helper", "1.0.0"], 2, "no release of helper"),
+        (["build", "helper"], 1, "nothing to release"),
+        (["sync", "dosc"], 2, "did you mean 'docs'?"),
+        (["serve", "--host", "192.0.2.7"], 2, "no keys yet"),
+        (["plans", "approve", "7"], 2, "no held plan"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_mistake_is_told_in_one_paragraph(arguments: list[str], code: int, said: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('name = "Test company"', 'nmae = "Test company"', "did you mean 'name'?"),
+        ('sources = ["docs"]', 'sources = ["dosc"]', "did you mean 'docs'?"),
+        ('kind = "files"', 'kind = "flies"', "did you mean 'files'?"),
+        ('url = "./docs"', 'ulr = "./docs"', "did you mean 'url'?"),
+        ('readers = ["everyone"]', 'readers = ["all"]', "'everyone', 'group:NAME' or 'user:NAME'"),
+        ('embedder = "none"', 'embedder = "minlim"', "did you mean 'minilm'?"),
+        ("[gpts.helper]", "[gpts.helper", "not valid TOML"),
+        ('people = { owner = "owner@test.example", ', "people = { ", "owner is missing"),
+    ],
+)
+def test_a_wrong_configuration_names_key_value_and_choices(
+    here: Path, before: str, after: str, said: str
+) -> None:
+    (here / "kbm.toml").write_text(TOML.replace(before, after))
+
+    result = CliRunner().invoke(app, ["nightly"])
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_second_process_is_told_who_works(run: Run, company: Path) -> None:
+    import fcntl
+
+    (company / ".kbm").mkdir()
+    with open(company / ".kbm" / "work.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.write("nightly helper, process 4711 on here")
+        held.flush()
+
+        result = run("sync")
+
+    assert result.returncode == 75
+    assert "process 4711" in result.stderr
+
+
+def test_killed_at_any_moment_the_same_command_completes(run: Run, company: Path) -> None:
+    for n in range(150):
+        (company / "docs" / f"page-{n}.md").write_text(f"# Page {n}\n\nTopic {n} is told on page {n}.\n")
+    for after_s in (0.8, 1.6, 2.4):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kbm", "nightly"],
+            cwd=company,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    done = run("nightly", "--json")
+    straight = company / "straight"
+    straight.mkdir()
+    (straight / "kbm.toml").write_text(TOML.replace("./docs", "../docs"))
+    other = run("--config", "straight/kbm.toml", "nightly", "--json")
+
+    assert done.returncode == 0, done.stderr
+    build = json.loads(done.stdout)["gpts"][0]["build"]
+    assert build["documents"] == 153
+    assert build["digest"] == json.loads(other.stdout)["gpts"][0]["build"]["digest"]
+
+
+def test_init_writes_a_start_and_never_overwrites(run: Run, company: Path) -> None:
+    (company / "kbm.toml").unlink()
+
+    first, second = run("init", "docs"), run("init", "docs")
+
+    assert first.returncode == 0
+    assert run("check").returncode == 0
+    assert second.returncode == 2
+    assert "is there already" in second.stderr

@@ -144,11 +144,14 @@ class IndexFolder:
         )
         return sealed
 
-    def sweep(self, keep: Collection[str]) -> list[str]:
-        """Remove segment and release files not named in *keep*, and what crashed writers left; name them.
+    def sweep(self, seqs: Collection[int]) -> list[str]:
+        """Remove files of segments SQL does not know and of releases not in *seqs*, and what crashed writers left.
 
-        Files of other names are left alone. Readers that have a removed segment mapped go on reading it.
+        Returns the names. Files of other names are left alone; readers that have a removed segment mapped go on
+        reading it.
         """
+        keep = {record.name for record in self._records}
+        keep.update(name for seq in seqs for name in release_files(seq))
         gone = []
         for path in sorted(self.folder.iterdir()):
             ours = path.name.startswith(("seg-", "rel-")) and path.suffix in (".kseg", ".roar", ".json")

@@ -44,18 +44,23 @@ def main(channel_fd: int, settings: dict[str, int], parent: int) -> None:
     seen: set[str] = set()
     folder = os.getcwd()
     channel.sendall(wire.pack({"ready": os.getpid()}))
-    while (request := wire.receive(channel, settings["document_bytes"] + FRAME_SLACK)) is not None:
-        _serve(channel, *request, parsers, settings)
-        kind = str(request[0].get("media_type"))
-        del request
-        if kind not in seen:
-            # What imports leave behind lives as long as the process. Frozen, it is not looked through again by
-            # every collection, which would take ten times as long as a small document does.
-            seen.add(kind)
-            gc.collect()
-            gc.freeze()
-        os.ftruncate(2, 0)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        while (request := wire.receive(channel, settings["document_bytes"] + FRAME_SLACK)) is not None:
+            _serve(channel, *request, parsers, settings)
+            kind = str(request[0].get("media_type"))
+            del request
+            if kind not in seen:
+                # What imports leave behind lives as long as the process. Frozen, it is not looked through again by
+                # every collection, which would take ten times as long as a small document does.
+                seen.add(kind)
+                gc.collect()
+                gc.freeze()
+            os.ftruncate(2, 0)
+    except BrokenPipeError:
+        # The parent is gone in the middle of an answer: nobody is left to tell.
+        pass
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve(

@@ -103,7 +103,7 @@ class Build:
         spec = gpt.index_spec
         segments = self.releases.segments(gpt.name, spec.digest)
         with self.indexes.folder(gpt.name, spec, segments) as folder:
-            folder.sweep([segment.name for segment in segments])
+            folder.sweep([one.seq for one in self.releases.all(gpt.name)])
             rows = folder.rows()
             new = [place for place in places if place.chunk_id not in rows]
             n_embedded = self._embed(new, progress)

@@ -1,14 +1,19 @@
 """Fit the confidence weights: ``python -m bench.calibrate``.
 
-Documents of a random 30 % of the groups are hidden, so that the questions about them have no answer in the index; the
-rest do. Each language is judged by weights learnt on the other two as well, because a customer's knowledge is one that
-was never seen.
+Two kinds of material. Question sets beside the checkout: documents of a random 30 % of the groups are hidden, so that
+the questions about them have no answer in the index. And the sample company: its golden questions and its question
+log know which ones its documents answer. Each set is judged by weights learnt on the others as well, because a
+customer's knowledge is one that was never seen.
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +21,35 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from bench.corpora import LANGUAGES, Indexed, indexed, load
-from kbm.domain.confidence import FEATURES
+from kbm.bootstrap import Kbm
+from kbm.config import CONFIG_NAME, load_settings
+from kbm.demo.company import copy_company
+from kbm.domain.confidence import features
+from kbm.domain.documents import EVERYONE
+from kbm.domain.releases import AnswerSpec
 from kbm.domain.retrieval import Signals
 from kbm.providers.minilm import MiniLm
+from kbm.services.retrieve import Caller
+from kbm.testing.fakes import NoProgress
 from kbm_indexes.chunking import PassageChunker
-from pathlib import Path
 
 SEEDS = (1, 2, 3, 4)
 HIDDEN = 0.30
+PENALTY = 1.0
+FOUND_BUT_NOT_ANSWERED = {"retrieval_miss", "stale", "conflict", "thin"}
+"""Reasons in the question log where passages on the topic exist: neither kind of label would be right."""
+
+Found = list[tuple[Signals, bool]]
 Table = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 
-def signals_of(data: Indexed, seed: int, *, dense: bool) -> list[tuple[Signals, bool]]:
+def with_hidden_groups(data: Indexed, seed: int, *, dense: bool) -> Found:
     """Ask every question with some groups hidden; True where the answer is still there."""
     groups = sorted({group for _, _, _, group in data.corpus.documents})
     hidden = set(random.Random(seed).sample(groups, round(HIDDEN * len(groups))))
     readable = np.array([group not in hidden for _, _, _, group in data.corpus.documents])
     shown = {name for name, _, _, group in data.corpus.documents if group not in hidden}
-    found = []
+    found: Found = []
     for at, question in enumerate(data.corpus.questions):
         vector = data.question_vectors[at] if dense and data.question_vectors is not None else None
         result = data.index.search(question.text, vector, readable=readable, k=10)
@@ -41,51 +57,75 @@ def signals_of(data: Indexed, seed: int, *, dense: bool) -> list[tuple[Signals, 
     return found
 
 
-def table(found: Sequence[tuple[Signals, bool]]) -> Table:
+def sample_company(folder: Path, *, dense: bool) -> Found:
+    """Ask the sample company its golden questions and its log; True where its documents answer."""
+    copy_company(folder)
+    settings = load_settings(folder / CONFIG_NAME)
+    if not dense:
+        settings = settings.model_copy(update={"kbm": settings.kbm.model_copy(update={"embedder": "none"})})
+    found: Found = []
+    with Kbm(settings) as kbm:
+        sources = [kbm.source_to_sync(name) for name in settings.sources]
+        gpts = [kbm.gpt_to_build(name) for name in settings.gpts]
+        kbm.nightly.run(sources, gpts, NoProgress(), configured=settings.sources, who="bench")
+        for gpt in settings.gpts:
+            for row in csv.DictReader((folder / "golden" / f"{gpt}.csv").open(encoding="utf-8-sig")):
+                readers = frozenset({EVERYONE, *row["readers"].split("|")})
+                result = kbm.retrieve.run(gpt, row["question"], Caller(readers=readers))
+                found.append((result.signals, row["answerable"] == "yes"))
+        for line in (folder / "questions" / "log.jsonl").read_text(encoding="utf-8").splitlines():
+            asked = json.loads(line)
+            if asked["reason"] not in FOUND_BUT_NOT_ANSWERED:
+                result = kbm.retrieve.run(asked["gpt"], asked["question"], Caller())
+                found.append((result.signals, asked["reason"] is None))
+    return found
+
+
+def table(found: Found) -> Table:
     """Give features and labels."""
-    rows = [[float(getattr(signals, name)) for name in FEATURES] for signals, _ in found]
+    rows = [list(features(signals).values()) for signals, _ in found]
     return np.array(rows), np.array([label for _, label in found])
 
 
 def fit(tables: Sequence[Table]) -> LogisticRegression:
-    """Fit with equal weight for every set and both labels balanced as 70:30."""
+    """Fit with equal weight for every set."""
     x = np.concatenate([one for one, _ in tables])
     y = np.concatenate([labels for _, labels in tables])
     weight = np.concatenate([np.full(len(labels), 1 / len(labels)) for _, labels in tables])
-    return LogisticRegression(C=10.0, max_iter=5000).fit(x, y, sample_weight=weight * len(y) / len(tables))
+    return LogisticRegression(C=PENALTY, max_iter=5000).fit(x, y, sample_weight=weight * len(y) / len(tables))
 
 
-def caught(scores: NDArray[np.float64], labels: NDArray[np.bool_], threshold: float) -> tuple[float, float]:
-    """Give the share of answerable questions lost and of the others caught below a threshold."""
-    return float((scores[labels] < threshold).mean()), float((scores[~labels] < threshold).mean())
+def lost_and_caught(model: LogisticRegression, one: Table) -> str:
+    """Tell AUROC, and at the default threshold what is lost of the answerable and caught of the others."""
+    x, y = one
+    scores = model.predict_proba(x)[:, 1]
+    threshold = AnswerSpec().threshold
+    lost, caught = (scores[y] < threshold).mean(), (scores[~y] < threshold).mean()
+    return f"AUROC {roc_auc_score(y, scores):.3f}, lost {lost:.3f}, caught {caught:.3f}"
 
 
 def main() -> None:
     """Print the weights and what they are worth."""
-    embedder = MiniLm("", Path(".kbm/models"))
     for dense in (True, False):
         tables: dict[str, Table] = {}
-        for language in LANGUAGES:
-            with indexed(load(language), PassageChunker(), embedder if dense else None) as data:
-                tables[language] = table([one for seed in SEEDS for one in signals_of(data, seed, dense=dense)])
-        print("\ndense" if dense else "\nlexical")
-        for language, (x, y) in tables.items():
-            model = fit([one for name, one in tables.items() if name != language])
-            scores = model.predict_proba(x)[:, 1]
-            own = fit([tables[language]]).predict_proba(x)[:, 1]
-            own_threshold = float(np.quantile(scores[y], 0.05))
-            print(
-                f"{language}: AUROC {roc_auc_score(y, scores):.3f} (own weights {roc_auc_score(y, own):.3f}); "
-                f"at .5 lost/caught {caught(scores, y, 0.5)}, at 5 % loss caught {caught(scores, y, own_threshold)[1]:.2f}"
-                f" threshold {own_threshold:.2f}"
-            )
+        with TemporaryDirectory() as folder:
+            embedder = MiniLm("", Path(folder)) if dense else None
+            for language in LANGUAGES:
+                with indexed(load(language), PassageChunker(), embedder) as data:
+                    found = [one for seed in SEEDS for one in with_hidden_groups(data, seed, dense=dense)]
+                tables[language] = table(found)
+            tables["company"] = table(sample_company(Path(folder) / "company", dense=dense))
+        print("\nwith vectors" if dense else "\nwords alone")
+        for name, one in tables.items():
+            others = fit([other for key, other in tables.items() if key != name])
+            print(f"  {name}, learnt on the others: {lost_and_caught(others, one)}")
         model = fit(list(tables.values()))
-        for language, (x, y) in tables.items():
-            scores = model.predict_proba(x)[:, 1]
-            print(f"all->{language}: AUROC {roc_auc_score(y, scores):.3f}", [tuple(round(v,3) for v in caught(scores, y, t)) for t in (.3,.4,.5,.6,.7)])
+        for name, one in tables.items():
+            print(f"  {name}, learnt on all: {lost_and_caught(model, one)}")
+        names = features(Signals(dense=dense))
         weights = {"bias": float(model.intercept_[0])}
-        weights |= dict(zip(FEATURES, (float(value) for value in model.coef_[0]), strict=True))
-        print({name: round(value, 3) for name, value in weights.items()})
+        weights |= dict(zip(names, (float(value) for value in model.coef_[0]), strict=True))
+        print({name: round(value, 2) for name, value in weights.items()})
 
 
 if __name__ == "__main__":

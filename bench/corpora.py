@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
 from numpy.typing import NDArray
 
 from kbm.domain.answers import Passage
 from kbm.domain.documents import Chunk, Element, ElementKind
-from kbm.domain.identity import ChunkId, DocumentId, Digest, VersionId, digest, document_id
+from kbm.domain.identity import ChunkId, Digest, DocumentId, VersionId, digest, document_id
 from kbm.domain.retrieval import IndexRow
 from kbm.ports import Chunker, Embedder
-from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 LANGUAGES = ("en", "de", "fr")
@@ -81,8 +81,12 @@ def available() -> bool:
 def load(language: str) -> Corpus:
     """Read a question set."""
     folder = SHARED / "retrieval" / language
-    documents = [json.loads(line) for line in (folder / "docs.jsonl").read_text(encoding="utf-8").splitlines()]
-    questions = [json.loads(line) for line in (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
+    documents = [
+        json.loads(line) for line in (folder / "docs.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    questions = [
+        json.loads(line) for line in (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return Corpus(
         name=language,
         documents=tuple((one["id"], one["title"], one["text"], one["group"]) for one in documents),

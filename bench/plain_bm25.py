@@ -17,7 +17,9 @@ def rankings(
     stemmer = Stemmer.Stemmer(_ALGORITHMS[language])
     stop = language if stop_words else None
     model = bm25s.BM25()
-    model.index(bm25s.tokenize(list(texts), stopwords=stop, stemmer=stemmer, show_progress=False), show_progress=False)
+    model.index(
+        bm25s.tokenize(list(texts), stopwords=stop, stemmer=stemmer, show_progress=False), show_progress=False
+    )
     asked = bm25s.tokenize(list(questions), stopwords=stop, stemmer=stemmer, show_progress=False)
     found, _ = model.retrieve(asked, corpus=list(names), k=min(10, len(names)), show_progress=False)
     return [[str(name) for name in line] for line in found]

@@ -109,9 +109,9 @@ def configuration() -> str:
         HEAD.format(source="kbm/config.py and the connectors' settings"),
         "# kbm.toml",
         "kbm reads `kbm.toml` in the working directory, or the file that `--config FILE` or the variable "
-        "`KBM_CONFIG` names. Relative paths in it start at its own folder. An unknown key, a value out of range or a source that "
-        "does not exist stops every command before anything is done, with the file, the key, the value and the valid "
-        "choices; `kbm check` tells the rest.",
+        "`KBM_CONFIG` names. Relative paths in it start at its own folder. An unknown key, a value out of range "
+        "or a source that does not exist stops every command before anything is done, with the file, the key, the "
+        "value and the valid choices; `kbm check` tells the rest.",
         "Kinds of text: a **name** has 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-` and starts and ends with a letter "
         "or digit; a **reader** is `everyone`, `group:NAME` or `user:NAME`; a **language** is one of "
         f"{choices(config.LANGUAGES)}; a **duration** is a number and `h`, `d` or `w`, as in `36h` or `365d`.",
@@ -119,8 +119,8 @@ def configuration() -> str:
     parts.append(
         "Checked and kept, but without effect in this version: "
         + choices([f"{section}.{key}" for section, key in NOT_YET])
-        + ". `chat` knows `extractive` only, and `instructions` are part of a release without changing extractive "
-        "answers."
+        + ". `kbm.chat` knows `extractive` only; `kbm.languages` and `instructions` are part of a release, but do "
+        "not change its answers yet."
     )
     for title, model in SECTIONS:
         parts += [f"## `{title}`", first_paragraph(model), _settings_table(model)]
@@ -370,7 +370,7 @@ def _noun(source: str) -> list[str]:
         if isinstance(one, ast.AnnAssign | ast.Assign)
     ]
     return [
-        f"## `{node.name}`",
+        f"### `{node.name}`",
         from_docstring(ast.get_docstring(node) or ""),
         "```python\n" + "\n".join(fields) + "\n```",
     ]
@@ -415,8 +415,8 @@ def failures() -> str:
             from_docstring("\n\n".join(tree[2:])),
             f"```\n{tree[1]}\n```",
             "At the command line an error is one paragraph: what happened, what was kept, what to do. Over HTTP it "
-            "is `application/problem+json` with `code`, `detail` and `hint`. *Repeat* says whether the same request may "
-            "succeed later without anybody doing something.",
+            "is `application/problem+json` with `code`, `detail` and `hint`. *Repeat* says whether the same request "
+            "may succeed later without anybody doing something.",
             table(("code", "class", "exit", "HTTP", "repeat", "meaning"), rows),
             "## Errors of the HTTP service alone",
             table(

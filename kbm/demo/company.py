@@ -10,9 +10,9 @@ from kbm.config import CONFIG_NAME
 from kbm.errors import UsageError
 
 QUESTIONS = (
-    ("offers", "Wie lange ist die Lieferzeit der KB 65?"),
-    ("offers", "What torque is used for M12 bolts?"),
-    ("hr", "Combien de jours de congés payés par an ?"),
+    ("offers", "Wie stark muss das Fundament für die KB 90 sein?"),
+    ("offers", "Which cable replaces encoder cable 004716?"),
+    ("hr", "Combien de jours de RTT par an à Saint-Aubry ?"),
 )
 """One question in each language: (GPT, question)."""
 

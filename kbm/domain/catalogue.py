@@ -27,6 +27,7 @@ class StoredItem:
     url: str = ""
     author: str = ""
     modified: datetime | None = None
+    media_type: str = ""
     content: ContentHash | None = None
     parser_digest: Digest | None = None
     reason: str | None = None

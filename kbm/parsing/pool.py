@@ -53,8 +53,11 @@ class ParsingPool:
         Raises:
             ParseFailed: no parser would take it.
         """
-        media_type, parser = self._choose(blob)
-        return digest("parser", media_type, parser.name, parser.version)
+        return _digest(*self._choose(blob))
+
+    def digests(self) -> frozenset[Digest]:
+        """Give every digest that :meth:`digest_for` can give now; others are of earlier or removed parsers."""
+        return frozenset(_digest(media_type, parser) for media_type, parser in self._by_type.items())
 
     def parse(self, blob: Blob) -> ParsedDocument:
         """Parse *blob*; waits for a free worker.
@@ -157,6 +160,10 @@ class ParsingPool:
             raise _Refused(
                 Reason.CRASHED, f"The parser answered nonsense ({error}): leave the file out."
             ) from error
+
+
+def _digest(media_type: str, parser: Parser) -> Digest:
+    return digest("parser", media_type, parser.name, parser.version)
 
 
 class _Refused(Exception):

@@ -19,7 +19,7 @@ from kbm.services.needs import ReleaseIndex
 
 SENTENCES_SHOWN = 3
 
-PASSAGE_WEIGHT = 0.5
+PASSAGE_WEIGHT = 0.25
 """What the score of its passage, in [0, 1], counts beside a sentence's own overlap, also in [0, 1]."""
 
 HEADING_WEIGHT = 0.5

@@ -42,6 +42,7 @@ class SyncResult:
     state: PlanState
     plan_id: int | None = None
     n_stored: int = 0
+    n_reparsed: int = 0
     quarantined: tuple[tuple[str, str], ...] = ()  # item id, reason
     not_fetched: tuple[str, ...] = ()
 
@@ -85,6 +86,7 @@ class Sync:
         if not plan.does_nothing:
             self._apply_visibility(source, plan)
         stored, quarantined, not_fetched = self._fetch_all(source, plan, progress)
+        reparsed = self._parse_again(source, progress)
         failed = "; ".join([*plan.failures, *not_fetched]) or None
         # A scope that failed is asked again from the same cursor; what was stored is skipped then.
         self.documents.scan_ended(source.name, source.kind, cursor=plan.cursor, error=failed)
@@ -104,6 +106,7 @@ class Sync:
             state=state,
             plan_id=plan_id,
             n_stored=stored,
+            n_reparsed=reparsed,
             quarantined=tuple(quarantined),
             not_fetched=tuple(not_fetched),
         )
@@ -188,6 +191,22 @@ class Sync:
                 stage.advance(1, id)
         return stored, quarantined, not_fetched
 
+    def _parse_again(self, source: SourceToSync, progress: Progress) -> int:
+        """Parse documents of an earlier parser again, from the raw store; returns how many."""
+        todo = self.documents.parsed_otherwise(source.name, self.parsing.digests())
+        if not todo:
+            return 0
+        with progress.stage(f"parse {source.name} again", len(todo)) as stage:
+            for item in todo:
+                data = self.raw.get(item.content) if item.content else None
+                if data is None:
+                    log.warning("raw_content_missing", source=source.name, content=item.content)
+                else:
+                    blob = Blob(data=data, name=_name_of(item.item_id), media_type=item.media_type)
+                    self.documents.store([self._parse_into(item, blob, title_given=True)])
+                stage.advance(1, item.item_id)
+        return len(todo)
+
     def _fetch_one(self, source: SourceToSync, ref: Ref, readers: frozenset[str]) -> StoredItem:
         item = StoredItem(
             source=source.name,
@@ -210,6 +229,7 @@ class Sync:
             return replace(item, reason=Reason.UNREADABLE, reason_text=str(error))
         if len(blob.data) > source.max_document_bytes:
             return _too_large(item, len(blob.data), source.max_document_bytes)
+        item = replace(item, media_type=blob.media_type)
         return self._parse_into(item, blob, title_given=bool(ref.title))
 
     def _parse_into(self, item: StoredItem, blob: Blob, *, title_given: bool = False) -> StoredItem:
@@ -260,6 +280,7 @@ class Sync:
                 item,
                 item_id=f"{item.item_id}/attachments/{n}-{name}",
                 title=name,
+                media_type=media_type,
                 parser_digest=None,
                 content=None,
                 attachments=(),

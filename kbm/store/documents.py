@@ -133,6 +133,7 @@ class Documents:
             "url": item.url,
             "author": item.author,
             "modified": iso(item.modified),
+            "media_type": item.media_type,
             "ref_version": item.ref_version,
             "scope": item.scope,
             "readers": readers,
@@ -174,6 +175,33 @@ class Documents:
                 .on_conflict_do_nothing()
             )
         return int(no)
+
+    def parsed_otherwise(self, name: str, parser_digests: Collection[Digest]) -> list[StoredItem]:
+        """List a source's items whose version was not parsed by one of these parsers, attachments apart."""
+        query = _records().where(
+            document.c.source == name,
+            document.c.present == 1,
+            document.c.parent_no.is_(None),
+            document.c.reason.is_(None),
+            document_version.c.parser_digest.not_in(parser_digests),
+        )
+        with self._reads.connect() as connection:
+            return [
+                StoredItem(
+                    source=row.source,
+                    item_id=row.item_id,
+                    ref_version=row.ref_version,
+                    readers=_readers(row.readers),
+                    scope=row.scope,
+                    title=row.title,
+                    url=row.url,
+                    author=row.author,
+                    modified=moment(row.modified),
+                    media_type=row.media_type,
+                    content=ContentHash(row.content),
+                )
+                for row in connection.execute(query.order_by(document.c.item_id))
+            ]
 
     def set_readers(self, name: str, readers: dict[str, frozenset[str]]) -> None:
         """Change who may read items, and their attachments, on every release at once."""

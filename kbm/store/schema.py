@@ -56,6 +56,7 @@ document = Table(
     Column("url", Text, nullable=False, server_default=""),
     Column("author", Text, nullable=False, server_default=""),
     Column("modified", String),
+    Column("media_type", String, nullable=False, server_default=""),  # as the source said
     Column("ref_version", Text, nullable=False),  # the source's version of what is stored
     Column("scope", Text, nullable=False, server_default=""),
     Column("readers", Text, nullable=False),  # sorted JSON list

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kbm.bootstrap import Kbm
-from kbm.domain.documents import Reason
+from kbm.domain.documents import Blob, ParsedDocument, Reason
+from kbm.domain.identity import Digest, digest
 from kbm.domain.sync import PlanState
 from kbm.errors import ConnectorUnavailable
+from kbm.parsing.pool import ParsingPool
 from kbm.services.sync import SyncResult
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress
@@ -278,3 +281,37 @@ def test_a_source_missing_from_the_configuration_waits_for_a_person(tmp_path: Pa
         assert before == {"page.txt"}
         assert present(kbm, "wiki") == set()
         assert kbm.catalogue.plans.held() == []
+
+
+class NewerParsers:
+    """The real parsers under other digests, as after an upgrade."""
+
+    def __init__(self, parsing: ParsingPool) -> None:
+        self._parsing = parsing
+
+    def digests(self) -> frozenset[Digest]:
+        return frozenset(digest("newer", one) for one in self._parsing.digests())
+
+    def digest_for(self, blob: Blob) -> Digest:
+        return digest("newer", self._parsing.digest_for(blob))
+
+    def parse(self, blob: Blob) -> ParsedDocument:
+        return self._parsing.parse(blob)
+
+
+def test_a_better_parser_makes_new_versions_without_a_fetch(tmp_path: Path) -> None:
+    source = FakeConnector(items=many(3))
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+        before = {one.item_id: one.version_id for one in kbm.catalogue.documents.current_versions(["docs"])}
+        source.fetched.clear()
+        upgraded = replace(kbm.sync, parsing=NewerParsers(kbm.parsing))
+
+        first = upgraded.run(kbm.source_to_sync("docs"), NoProgress())
+        second = upgraded.run(kbm.source_to_sync("docs"), NoProgress())
+
+        after = {one.item_id: one.version_id for one in kbm.catalogue.documents.current_versions(["docs"])}
+        assert source.fetched == []
+        assert (first.n_reparsed, second.n_reparsed) == (3, 0)
+        assert after.keys() == before.keys()
+        assert not set(after.values()) & set(before.values())

@@ -1,0 +1,131 @@
+"""Questions answered end to end, embedding of the question included, on one thread.
+
+kbm answers through its real services: reader masks, the fused search, passages from the catalogue, extraction,
+confidence, receipt line in the journal. The plain way is a LlamaIndex retriever over Chroma with the same embedder on
+the same chunks, and the sentences that share most words; it checks nobody's rights and writes nothing down.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.embedders import QuickPassages, minilm
+from bench.figures import Part, interleave, percentile
+from bench.plain_llamaindex import PlainPipeline
+from bench.synthetic import company_words, questions, texts
+from kbm.bootstrap import Kbm
+from kbm.config import CONFIG_NAME, load_settings
+from kbm.demo.company import copy_company
+from kbm.errors import KbmError, ModelMissing
+from kbm.ports import Embedder
+from kbm.services.retrieve import Caller
+from kbm.testing.builders import settings
+from kbm.testing.fakes import FakeConnector, NoProgress
+
+PLAIN = "LlamaIndex VectorStoreIndex over Chroma, the same embedder, top 10, sentences by shared words"
+LARGE, QUICK_LARGE = 10_000, 2_000
+SECTIONS = 20
+"""Passages in each made-up document."""
+N_QUESTIONS = 60
+CENTRES = 100
+COMPANY_GPT, MADE_GPT = "offers", "helper"
+CALLER = Caller(readers=frozenset({"everyone", "group:sales"}))
+
+
+def run(*, quick: bool) -> Iterator[Part]:
+    """Measure the sample company and a large made-up knowledge base."""
+    part = Part("ask", PLAIN)
+    try:
+        embedder = minilm()
+        embedder.embed(["warm"], "question")
+    except ModelMissing as error:
+        yield Part("ask", PLAIN, skipped=str(error))
+        return
+    with TemporaryDirectory() as folder, _company(Path(folder) / "company", embedder) as kbm:
+        _measure(part, kbm, COMPANY_GPT, "sample company", Path(folder), embedder, _golden())
+    n = QUICK_LARGE if quick else LARGE
+    words = company_words()
+    step = len(words) // CENTRES
+    made = QuickPassages(embedder, [" ".join(words[at * step : at * step + 30]) for at in range(CENTRES)])
+    written = texts(n, seed=11)
+    with TemporaryDirectory() as folder, _made_up(Path(folder) / "large", written, made) as kbm:
+        asked = [text for _, text in questions(written, N_QUESTIONS)]
+        _measure(part, kbm, MADE_GPT, "made up", Path(folder), made, asked)
+    yield part
+
+
+@contextmanager
+def _company(folder: Path, embedder: Embedder) -> Iterator[Kbm]:
+    copy_company(folder)
+    read = load_settings(folder / CONFIG_NAME)
+    with Kbm(read, embedder=embedder) as kbm:
+        _publish(kbm, list(read.sources), COMPANY_GPT)
+        yield kbm
+
+
+@contextmanager
+def _made_up(folder: Path, written: Sequence[str], embedder: Embedder) -> Iterator[Kbm]:
+    folder.mkdir()
+    connector = FakeConnector(
+        items={
+            f"doc-{start:06d}.md": "\n\n".join(
+                f"## Section {start + at}\n\n{text}"
+                for at, text in enumerate(written[start : start + SECTIONS])
+            )
+            for start in range(0, len(written), SECTIONS)
+        }
+    )
+    with Kbm(settings(folder), connectors={"docs": connector}, embedder=embedder) as kbm:
+        _publish(kbm, ["docs"], MADE_GPT)
+        yield kbm
+
+
+def _publish(kbm: Kbm, sources: Sequence[str], gpt: str) -> None:
+    with kbm.working("bench", gpt):
+        night = kbm.nightly.run(
+            [kbm.source_to_sync(name) for name in sources],
+            [kbm.gpt_to_build(gpt)],
+            NoProgress(),
+            configured=sources,
+            who="bench",
+        )
+    if not all(one.published for one in night.gpts):
+        raise KbmError(f"{gpt} was not published: {[str(one.error) for one in night.gpts]}")
+
+
+def _golden() -> list[str]:
+    text = (files("kbm.demo") / "company" / "golden" / "offers.csv").read_text(encoding="utf-8")
+    return [line["question"] for line in csv.DictReader(text.splitlines())]
+
+
+def _measure(
+    part: Part, kbm: Kbm, gpt: str, label: str, folder: Path, embedder: Embedder, asked: Sequence[str]
+) -> None:
+    release = kbm.retrieve.release_of(gpt, None)
+    versions = [
+        one.version_id for one in kbm.catalogue.documents.current_versions(kbm.gpt_settings(gpt).sources)
+    ]
+    places = kbm.catalogue.texts.places(versions, kbm.chunker.digest)
+    found = kbm.catalogue.texts.chunks([place.chunk_id for place in places])
+    chunks = [found[place.chunk_id] for place in places]
+    assert len(chunks) == release.n_chunks
+    keys = [chunk.vector_key(embedder.digest) for chunk in chunks]
+    stored = kbm.vectors.get(keys)
+    plain = PlainPipeline(folder / "plain", chunks, [stored[key] for key in keys], embedder)
+    pairs: list[tuple[Callable[[], object], Callable[[], object]]] = [
+        (partial(kbm.ask.run, gpt, question, CALLER), partial(plain.ask, question)) for question in asked
+    ]
+    interleave(pairs[:5])
+    times = interleave(pairs)
+    plain.close()
+    name = f"{label}, {len(chunks)} chunks"
+    part.add(f"{name}: answers", len(asked) / sum(times.ours), "answers/s", len(asked) / sum(times.plain))
+    for at in (50, 95):
+        ours_ms, plain_ms = (1000 * percentile(one, at) for one in (times.ours, times.plain))
+        part.add(f"{name}: p{at}", ours_ms, "ms", plain_ms, better="lower")

@@ -1,8 +1,8 @@
 """Text and vectors to measure speed with: as many as wanted, never anybody's.
 
 Text is runs of 8 to 20 words out of the sample company's pages, joined to 80 words, with 1.2 % of the words new
-article numbers, because real collections go on bringing new terms. Vectors are clustered: on unstructured noise a graph
-index looks worse than it is.
+article numbers, because real collections go on bringing new terms. Vectors are clustered: on unstructured noise a
+graph index looks worse than it is.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def test_a_body_that_is_no_json_is_refused(client: TestClient) -> None:
         "/v1/gpts/helper/ask", content=b"\xff\xfe{", headers={"content-type": "application/json"}
     )
 
-    assert response.status_code == 422
+    assert response.status_code == 400
     assert response.json()["code"] == "bad_request"
 
 

@@ -72,7 +72,7 @@ def on_http_error(_: Request, error: Exception) -> JSONResponse:
     """Tell an error of the framework: no such route, wrong method."""
     if not isinstance(error, HTTPException):
         raise error
-    code = {404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "http")
+    code = {400: "bad_request", 404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "http")
     return problem(error.status_code, code, str(error.detail), "see /docs for what there is")
 
 

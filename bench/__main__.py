@@ -6,6 +6,7 @@ import argparse
 import gc
 import importlib
 import logging
+import sys
 import time
 
 import structlog
@@ -22,6 +23,8 @@ PARTS = {
     "ask": "bench.asking",
     "index": "bench.indexing",
 }
+WIDTH = 130
+"""Columns of the table where no terminal says otherwise."""
 
 
 def main() -> None:
@@ -36,7 +39,8 @@ def main() -> None:
     if unknown:
         parser.error(f"no part named {', '.join(unknown)}; there are {', '.join(PARTS)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    console, progress = Console(), Console(stderr=True)
+    wide = None if sys.stdout.isatty() else WIDTH
+    console, progress = Console(width=wide), Console(stderr=True)
     found: list[Part] = []
     for name in chosen.parts or PARTS:
         progress.print(f"measuring {name} …", highlight=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from kbm_indexes.chunking import PassageChunker
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -31,7 +32,6 @@ from kbm.domain.retrieval import Signals
 from kbm.providers.minilm import MiniLm
 from kbm.services.retrieve import Caller
 from kbm.testing.fakes import NoProgress
-from kbm_indexes.chunking import PassageChunker
 
 SEEDS = (1, 2, 3, 4)
 HIDDEN = 0.30

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from kbm_indexes.lexical import tokenise
 from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
 from numpy.typing import NDArray
 
@@ -104,6 +105,9 @@ def _measure(part: Part, folder: Path, made: Made) -> None:
             copy_s = seconds(chroma.copy)
             release_s = _release(builder, made)
             part.add(f"{n} rows: release of 2 %", 1000 * release_s, "ms", 1000 * copy_s, better="lower")
+            other = texts(round(CHANGED * n), seed=78)
+            tokenise_s = seconds(lambda: tokenise(other))
+            part.add(f"{n} rows: of which tokenising", 1000 * tokenise_s, "ms", better="lower")
     chroma.close()
 
 

@@ -40,7 +40,11 @@ def plain(file: File) -> object:
         return _pdf_text(file.blob.data)
     from unstructured.partition.auto import partition
 
-    return partition(file=io.BytesIO(file.blob.data), metadata_filename=file.blob.name, languages=[""])
+    # kbm ingests attachments as documents of their own, so they are not measured here.
+    options = {"process_attachments": False} if file.format == "eml" else {}
+    return partition(
+        file=io.BytesIO(file.blob.data), metadata_filename=file.blob.name, languages=[""], **options
+    )
 
 
 def _pdf_text(data: bytes) -> list[str]:

@@ -225,10 +225,10 @@ def load_settings(path: Path) -> Settings:
     try:
         return Settings.model_validate({**raw, "path": path.resolve()})
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {_in_words(fault, raw)}" for fault in error.errors())) from None
+        raise ConfigError("\n".join(f"{path}: {_in_words(fault)}" for fault in error.errors())) from None
 
 
-def _in_words(fault: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
+def _in_words(fault: Mapping[str, Any]) -> str:
     """Say one fault of pydantic's list as a person would; its entries are untyped."""
     place = [str(part) for part in fault["loc"] if part != "[key]"]
     where = ".".join(place)

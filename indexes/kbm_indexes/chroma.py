@@ -8,7 +8,7 @@ sealed segments of their own. Decided by what was measured:
 - **Inner product, not cosine.** Under "cosine" Chroma stores the normalised vector: 835 of 3,000 came back with
   other bits. Under "ip" all came back as they were, and on vectors of unit length both rank alike.
 - **No text, no metadata, no embedding function.** Deleting from a collection is no erasure (the bytes stay in its
-  files), so nothing that a person can read goes in; `kbm compact` rebuilds the folder.
+  files), so nothing that a person can read goes in; only building the folder anew cleans it.
 - **Look up by id, never by query.** The graph finds a row itself in 98 % of cases only; ids always work.
 """
 

@@ -31,7 +31,7 @@ def test_the_migrations_make_the_schema(name: str, metadata: MetaData, tmp_path:
 
 @databases
 def test_constraints_and_defaults_agree_to_the_letter(name: str, metadata: MetaData, tmp_path: Path) -> None:
-    """The comparison above sees neither check constraints nor AUTOINCREMENT, and takes an empty default for another."""
+    """The comparison above sees neither check constraints nor AUTOINCREMENT, and no empty defaults."""
     migrated = store.open_database(tmp_path, name)
     plain = create_engine(f"sqlite:///{tmp_path / 'plain.db'}")
     metadata.create_all(plain)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 from typing import Annotated
 
 import typer
@@ -91,7 +93,20 @@ def serve(
         from kbm.entrypoints.api.app import create_app
 
         set_logging("INFO")
-        err.print(
-            f"no key is configured: listening on this machine only, http://{host}:{port} (docs at /docs)"
-        )
-        uvicorn.run(create_app(kbm), host=host, port=port, log_level="warning", access_log=False)
+        listening = _listen(host, port)
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        err.print(f"no key is configured: listening on this machine only, {address} (docs at {address}/docs)")
+        # Uvicorn raises the signal again after a graceful stop: leave by the way that also closes kbm.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        server = uvicorn.Server(uvicorn.Config(create_app(kbm), log_level="warning", access_log=False))
+        server.run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the port before anything is said about it; port 0 takes a free one."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {error.strerror}", hint="choose another one with --port"
+        ) from error

@@ -7,13 +7,10 @@ clock of their own.
 from __future__ import annotations
 
 import importlib.metadata
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -21,15 +18,17 @@ from kbm import __version__, registry
 from kbm.config import GptSection, Settings, SourceSection
 from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
-from kbm.domain.retrieval import SealedIndex, SegmentRecord
 from kbm.errors import ModelMissing, NotFound
+from kbm.indexes import Indexes
 from kbm.ports import Chunker, Clock, Connector, Embedder, Parser, VectorStore
 from kbm.services.ask import Ask
 from kbm.services.build import Build, GptToBuild
 from kbm.services.document import ShowDocument
 from kbm.services.nightly import Nightly
 from kbm.services.publish import Publish
+from kbm.services.rebuild import Rebuild
 from kbm.services.retrieve import Retrieve, ServedGpt
+from kbm.services.rows import Rows
 from kbm.services.sync import SourceToSync, Sync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
 from kbm.store.journal import Journal
@@ -37,15 +36,11 @@ from kbm.store.lock import work_lock
 from kbm.store.raw import RawStore
 
 if TYPE_CHECKING:
-    from kbm_indexes.release_index import IndexFolder, ReleaseIndex
-
     from kbm.parsing.pool import ParsingPool
 
 CHUNKER = "passages"
 VECTOR_STORE = "chroma"
 NO_EMBEDDER = "none"
-OPEN_RELEASES = 16
-PROBE_TIMEOUT_S = 120.0
 
 
 class SystemClock:
@@ -58,48 +53,6 @@ class SystemClock:
     def monotonic(self) -> float:
         """Give seconds from some fixed point."""
         return monotonic()
-
-
-class Indexes:
-    """Opens index folders below ``folder/<gpt>/<spec>``; open releases are shared by all threads."""
-
-    def __init__(self, folder: Path) -> None:
-        from kbm_indexes.release_index import SharedSegments
-
-        self._folder = folder
-        self._segments = SharedSegments()
-        self._open: OrderedDict[tuple[Path, int], ReleaseIndex] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def folder(
-        self, gpt: str, spec: IndexSpec, segments: Sequence[SegmentRecord]
-    ) -> AbstractContextManager[IndexFolder]:
-        """Open a folder for building."""
-        from kbm_indexes.release_index import IndexFolder
-
-        return IndexFolder(self._path(gpt, spec), spec.digest, segments, spec.dimensions)
-
-    def probe(self, gpt: str, spec: IndexSpec, seq: int) -> SealedIndex:
-        """Verify a sealed release in a process of its own."""
-        from kbm_indexes.probe import probe
-
-        return probe(self._path(gpt, spec), seq, PROBE_TIMEOUT_S)
-
-    def open(self, gpt: str, spec: IndexSpec, seq: int) -> ReleaseIndex:
-        """Open a sealed release, or give the open one."""
-        from kbm_indexes.release_index import ReleaseIndex
-
-        key = self._path(gpt, spec), seq
-        with self._lock:
-            if key not in self._open:
-                self._open[key] = ReleaseIndex.open(*key, self._segments)
-                while len(self._open) > OPEN_RELEASES:
-                    self._open.popitem(last=False)
-            self._open.move_to_end(key)
-            return self._open[key]
-
-    def _path(self, gpt: str, spec: IndexSpec) -> Path:
-        return self._folder / gpt / spec.digest[:16]
 
 
 class Kbm:
@@ -314,6 +267,15 @@ class Kbm:
         )
 
     @cached_property
+    def _rows(self) -> Rows:
+        return Rows(
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            embedder=self.embedder,
+            open_vectors=lambda: self.vectors,
+        )
+
+    @cached_property
     def build(self) -> Build:
         """Build candidates."""
         return Build(
@@ -321,10 +283,19 @@ class Kbm:
             texts=self.catalogue.texts,
             releases=self.catalogue.releases,
             indexes=self.indexes,
+            rows=self._rows,
             chunker=self.chunker,
-            embedder=self.embedder,
-            open_vectors=lambda: self.vectors,
             clock=self.clock,
+        )
+
+    @cached_property
+    def rebuild(self) -> Rebuild:
+        """Check indexes, and make damaged ones anew."""
+        return Rebuild(
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            indexes=self.indexes,
+            rows=self._rows,
         )
 
     @cached_property

@@ -21,6 +21,7 @@ from kbm.errors import ConfigError, did_you_mean
 
 CONFIG_NAME = "kbm.toml"
 LANGUAGES = ("de", "en", "fr")
+CHAT_MODELS = ("extractive",)
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}[a-z0-9]|[a-z0-9]{1,2}")
 _READER = re.compile(r"everyone|(group|user):\S+")
@@ -41,6 +42,12 @@ def _reader(value: str) -> str:
     return value
 
 
+def _chat(value: str) -> str:
+    if value not in CHAT_MODELS:
+        raise ValueError(f"choose from {', '.join(CHAT_MODELS)}")
+    return value
+
+
 def _language(value: str) -> str:
     if value not in LANGUAGES:
         raise ValueError(f"choose from {', '.join(LANGUAGES)}")
@@ -55,6 +62,7 @@ def _duration(value: str) -> str:
 
 Reader = Annotated[str, AfterValidator(_reader)]
 Language = Annotated[str, AfterValidator(_language)]
+Chat = Annotated[str, AfterValidator(_chat)]
 Duration = Annotated[str, AfterValidator(_duration)]
 
 
@@ -72,7 +80,7 @@ class KbmSection(_Section):
         default="http://127.0.0.1:8000", description="Address that citation links begin with."
     )
     embedder: str = Field(default="minilm", description="'minilm', 'none', or another installed embedder.")
-    chat: str = Field(
+    chat: Chat = Field(
         default="extractive", description="'extractive': answers are quoted sentences, no chat model."
     )
     max_document_mb: int = Field(

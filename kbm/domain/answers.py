@@ -12,9 +12,9 @@ from kbm.domain.identity import ChunkId, DocumentId
 class Outcome(StrEnum):
     """What became of a question."""
 
-    ANSWERED = "answered"
+    ANSWERED = "answered"  # with quotes
     UNCERTAIN = "uncertain"  # shown with a warning, and sent to a person
-    UNANSWERED = "unanswered"
+    UNANSWERED = "unanswered"  # said plainly, with a cause
 
 
 class Cause(StrEnum):
@@ -23,7 +23,7 @@ class Cause(StrEnum):
     NO_SOURCE = "no_source"  # nothing on this in what the caller may read
     NO_FACT = "no_fact"  # the topic is there, the fact is not
     UNGROUNDED = "ungrounded"  # nothing could be said with a quote that holds
-    ERROR = "error"
+    ERROR = "error"  # kbm failed on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,12 @@ one, and what did not change since an earlier build costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import structlog
 
-from kbm.domain.catalogue import ChunkPlace, CurrentVersion
-from kbm.domain.documents import Chunk
+from kbm.domain.catalogue import CurrentVersion
 from kbm.domain.identity import VersionId
 from kbm.domain.releases import (
     FIRST_RELEASE,
@@ -26,18 +24,12 @@ from kbm.domain.releases import (
     Version,
     release_digest,
 )
-from kbm.domain.retrieval import IndexRow
 from kbm.errors import IndexDamaged, KbmError
-from kbm.ports import Chunker, Clock, Embedder, Progress, Vectors, VectorStore
-from kbm.services.needs import Documents, Indexes, IndexFolder, Releases, Texts
+from kbm.ports import Chunker, Clock, Progress
+from kbm.services.needs import Documents, Indexes, Releases, Texts
+from kbm.services.rows import Rows
 
 log = structlog.get_logger()
-
-EMBED_BATCH = 256
-"""Chunks embedded and stored at a time: what a crash can cost at most, some ten seconds of work."""
-
-SEGMENT_ROWS = 65_536
-"""Rows per segment file; row numbers inside a segment have 16 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +56,14 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """The use case with what it needs. Without an embedder, releases are lexical and no vectors are opened."""
+    """The use case with what it needs."""
 
     documents: Documents
     texts: Texts
     releases: Releases
     indexes: Indexes
+    rows: Rows
     chunker: Chunker
-    embedder: Embedder | None
-    open_vectors: Callable[[], VectorStore]
     clock: Clock
 
     def run(self, gpt: GptToBuild, progress: Progress) -> BuildResult:
@@ -104,10 +95,7 @@ class Build:
         segments = self.releases.segments(gpt.name, spec.digest)
         with self.indexes.folder(gpt.name, spec, segments) as folder:
             folder.sweep([one.seq for one in self.releases.all(gpt.name)])
-            rows = folder.rows()
-            new = [place for place in places if place.chunk_id not in rows]
-            n_embedded = self._embed(new, progress)
-            self._append(gpt, folder, new, progress)
+            n_rows_added, n_embedded = self.rows.add(gpt.name, spec, folder, places, progress)
             sealed = folder.seal(seq, [place.chunk_id for place in places])
         with progress.stage(f"probe {gpt.name}"):
             failed = self._probe(gpt, seq)
@@ -138,7 +126,7 @@ class Build:
         if failed:
             raise failed
         return BuildResult(
-            release=made, built=True, n_chunked=n_chunked, n_embedded=n_embedded, n_rows_added=len(new)
+            release=made, built=True, n_chunked=n_chunked, n_embedded=n_embedded, n_rows_added=n_rows_added
         )
 
     def _equal(self, gpt: GptToBuild, newest: Release, versions: Sequence[VersionId]) -> bool:
@@ -165,59 +153,6 @@ class Build:
                 self.texts.put_chunks(version, self.chunker.digest, chunks)
                 stage.advance()
         return len(todo)
-
-    def _embed(self, new: Sequence[ChunkPlace], progress: Progress) -> int:
-        """Put the missing vectors of *new* chunks into the vector store; returns how many were made."""
-        if self.embedder is None or not new:
-            return 0
-        made = 0
-        vectors = self.open_vectors()
-        with progress.stage("embed", len(new)) as stage:
-            for start in range(0, len(new), EMBED_BATCH):
-                batch = new[start : start + EMBED_BATCH]
-                chunks = self.texts.chunks([place.chunk_id for place in batch])
-                # Equal texts share a key; each is embedded once.
-                texts = {
-                    one.vector_key(self.embedder.digest): one.indexed_text
-                    for place in batch
-                    for one in [chunks[place.chunk_id]]
-                }
-                there = vectors.get(list(texts))
-                missing = [key for key in texts if key not in there]
-                if missing:
-                    made += len(missing)
-                    vectors.add(missing, self.embedder.embed([texts[key] for key in missing], "passage"))
-                stage.advance(len(batch))
-        return made
-
-    def _append(
-        self, gpt: GptToBuild, folder: IndexFolder, new: Sequence[ChunkPlace], progress: Progress
-    ) -> None:
-        if not new:
-            return
-        with progress.stage("index", len(new)) as stage:
-            for start in range(0, len(new), SEGMENT_ROWS):
-                some = new[start : start + SEGMENT_ROWS]
-                chunks = self.texts.chunks([place.chunk_id for place in some])
-                rows = [
-                    IndexRow(
-                        chunk_id=place.chunk_id,
-                        document_no=place.document_no,
-                        text=chunks[place.chunk_id].indexed_text,
-                    )
-                    for place in some
-                ]
-                records = folder.append(rows, self._vectors_of([chunks[place.chunk_id] for place in some]))
-                self.releases.add_segments(gpt.name, gpt.index_spec.digest, records)
-                stage.advance(len(some))
-
-    def _vectors_of(self, chunks: Sequence[Chunk]) -> Vectors | None:
-        """Give the stored vectors of *chunks*, in order."""
-        if self.embedder is None:
-            return None
-        keys = [one.vector_key(self.embedder.digest) for one in chunks]
-        stored = self.open_vectors().get(list(dict.fromkeys(keys)))
-        return np.stack([stored[key] for key in keys])
 
     def _probe(self, gpt: GptToBuild, seq: int) -> IndexDamaged | None:
         try:

@@ -91,7 +91,11 @@ class Sync:
         # A scope that failed is asked again from the same cursor; what was stored is skipped then.
         self.documents.scan_ended(source.name, source.kind, cursor=plan.cursor, error=failed)
         state = PlanState.HELD if plan.held else PlanState.APPLIED
-        plan_id = None if plan.does_nothing else self.plans.put(plan, state)
+        plan_id = None
+        if not plan.does_nothing:
+            plan_id = self.plans.put(plan, state)
+        elif not plan.failures:
+            self.plans.settle(source.name)
         log.info(
             "source_synced",
             source=source.name,

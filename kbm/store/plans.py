@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from kbm.domain.catalogue import PlanRecord
 from kbm.domain.sync import PlanState, SyncPlan
@@ -24,11 +24,7 @@ class Plans:
     def put(self, plan: SyncPlan, state: PlanState) -> int:
         """Store a plan; held ones of the same source are settled by it. Returns its number."""
         with self._writes.begin() as connection:
-            connection.execute(
-                update(sync_plan)
-                .where(sync_plan.c.source == plan.source, sync_plan.c.state == PlanState.HELD)
-                .values(state=PlanState.DECIDED, decided_at=iso(self._clock.now()), decided_by="a later sync")
-            )
+            self._settle(connection, plan.source)
             return int(
                 connection.execute(
                     insert(sync_plan)
@@ -41,6 +37,18 @@ class Plans:
                     .returning(sync_plan.c.id)
                 ).scalar_one()
             )
+
+    def settle(self, source: str) -> None:
+        """Close the held plans of a source whose reason is gone: a later scan found nothing to do."""
+        with self._writes.begin() as connection:
+            self._settle(connection, source)
+
+    def _settle(self, connection: Connection, source: str) -> None:
+        connection.execute(
+            update(sync_plan)
+            .where(sync_plan.c.source == source, sync_plan.c.state == PlanState.HELD)
+            .values(state=PlanState.DECIDED, decided_at=iso(self._clock.now()), decided_by="a later sync")
+        )
 
     def held(self) -> list[PlanRecord]:
         """List the plans that wait for a person, oldest first."""

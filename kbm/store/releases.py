@@ -115,6 +115,11 @@ class Releases:
             for record in records:
                 connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
 
+    def forget_segments(self, gpt: str, spec: Digest) -> None:
+        """Make the segments of a spec unknown, before they are all written anew."""
+        with self._writes.begin() as connection:
+            connection.execute(delete(segment).where(segment.c.gpt == gpt, segment.c.spec_digest == spec))
+
     def add(self, made: Release, members: Collection[VersionId]) -> None:
         """Store a sealed release with its members in one transaction; rows only for what changed."""
         with self._writes.begin() as connection:

@@ -207,3 +207,26 @@ def test_a_build_that_died_while_embedding_goes_on_where_it_was(tmp_path: Path) 
 
         assert made.release.n_chunks == 600
         assert embedder.n_embedded == 600 - 256  # the first batch was kept
+
+
+def test_damaged_indexes_are_written_anew_to_the_same_digest(tmp_path: Path) -> None:
+    embedder, source = FakeEmbedder(), FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+        sync(kbm)
+        build(kbm)
+        publish(kbm, "1.0.0")
+        source.items["leave.txt"] = "Employees get 31 days of leave a year."
+        sync(kbm)
+        build(kbm)
+        before = embedder.n_embedded
+    for path in (tmp_path / ".kbm" / "index").rglob("seg-*.kseg"):
+        path.write_bytes(path.read_bytes()[:-100])
+    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+        findings = kbm.rebuild.check("helper")
+        fixed = kbm.rebuild.fix("helper", findings, NoProgress())
+
+        assert all(one.problem for one in findings)
+        assert all(one.fixed for one in fixed)
+        assert not any(one.problem for one in kbm.rebuild.check("helper"))
+        assert embedder.n_embedded == before
+        assert "30 days" in kbm.retrieve.run("helper", "days of leave", Caller()).passages[0].text

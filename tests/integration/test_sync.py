@@ -315,3 +315,18 @@ def test_a_better_parser_makes_new_versions_without_a_fetch(tmp_path: Path) -> N
         assert (first.n_reparsed, second.n_reparsed) == (3, 0)
         assert after.keys() == before.keys()
         assert not set(after.values()) & set(before.values())
+
+
+def test_a_held_plan_is_settled_when_its_reason_is_gone(tmp_path: Path) -> None:
+    source = FakeConnector(items=many(30))
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+        source.items = {id: text for id, text in many(30).items() if id > "policies/3"}
+        sync(kbm)
+        held = len(kbm.catalogue.plans.held())
+        source.items = many(30)
+
+        sync(kbm)
+
+        assert held == 1
+        assert kbm.catalogue.plans.held() == []

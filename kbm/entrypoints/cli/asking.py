@@ -69,7 +69,7 @@ def show_answer(question: str, answer: Answer) -> None:
             place.append(" › ".join(passage.section))
         stale = " [red](past its review date)[/red]" if passage.stale else ""
         out.print(
-            f"  [cyan]\\[{one.n}][/cyan] {escape(passage.title)}{stale} [dim]{escape(' · '.join(place))}[/dim]"
+            f"  [cyan]\\[{one.n}][/cyan] {escape(passage.title)}{stale} — [dim]{escape(' · '.join(place))}[/dim]"
         )
     for line in answer.degraded:
         err.print(f"  [yellow]note:[/yellow] {escape(line)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,6 @@ def demo(
                 raise typer.Exit(1)
             for gpt, question in QUESTIONS:
                 show_answer(question, kbm.ask.run(gpt, question, Caller()))
-        out.print(
-            f'\nnext: cd {folder} && kbm ask offers "…"   or   kbm serve   and open http://127.0.0.1:8000/docs'
-        )
+        command = f"{sys.argv[0]} --config {folder / CONFIG_NAME}"
+        out.print(f'\nask yourself:  {command} ask offers "How long does a tool change take on the KB 65?"')
+        out.print(f"over HTTP:     {command} serve")

@@ -9,7 +9,7 @@ import typer
 from kbm.bootstrap import Kbm
 from kbm.domain.releases import Release
 from kbm.entrypoints.cli.context import Json, opened, who
-from kbm.entrypoints.cli.render import TerminalProgress, err, fail, out, print_json, table
+from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, print_json, table
 from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.build import BuildResult
 from kbm.services.nightly import GptNight, Night
@@ -82,7 +82,7 @@ def releases(gpt: Gpt, as_json: Json = False) -> None:
 
 @app.command()
 def nightly(
-    gpts: Annotated[list[str] | None, typer.Argument(metavar="[GPT]…", help="Default: all.")] = None,
+    gpts: Annotated[list[str] | None, typer.Argument(metavar="GPT", help="Default: all.")] = None,
     as_json: Json = False,
 ) -> None:
     """Sync, build, and publish 1.0.0 where nothing is live; later candidates wait for a person."""
@@ -109,7 +109,9 @@ def show_night(night: Night, *, as_json: bool) -> None:
         return
     changed = sum(result.n_stored for result in night.synced.values())
     removed = sum(len(set(result.plan.removed) - result.plan.held) for result in night.synced.values())
-    out.print(f"{len(night.synced)} sources read: {changed} documents stored, {removed} removed")
+    out.print(
+        f"{counted(len(night.synced), 'source')} read: {counted(changed, 'document')} stored, {removed} removed"
+    )
     for error in night.failed_sources.values():
         fail(error, as_json=False)
     for result in night.synced.values():

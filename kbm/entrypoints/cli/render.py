@@ -120,6 +120,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number with its noun: ``1 source``, ``3 sources``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
     """Write a table for a person; *empty* says what to do when there is nothing yet. Columns named ``n …`` or ending
     in ``#`` are aligned right.

@@ -9,7 +9,7 @@ import typer
 from kbm.bootstrap import Kbm
 from kbm.domain.sync import SyncPlan
 from kbm.entrypoints.cli.context import Json, opened, who
-from kbm.entrypoints.cli.render import TerminalProgress, err, fail, out, print_json, table
+from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, print_json, table
 from kbm.errors import ConnectorError, HeldForPerson, NotFound
 from kbm.services.sync import SyncResult
 
@@ -64,7 +64,7 @@ def sources(as_json: Json = False) -> None:
 
 @app.command()
 def sync(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]…", help="Default: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="Default: all.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try documents in quarantine again.")] = False,
     as_json: Json = False,
@@ -238,5 +238,5 @@ def show_quarantine_hint(kbm: Kbm) -> None:
     n = len(kbm.catalogue.documents.quarantine())
     if n:
         err.print(
-            f"[yellow]note:[/yellow] {n} documents are in quarantine; `kbm sources` lists them with the reason"
+            f"[yellow]note:[/yellow] {counted(n, 'document')} in quarantine; `kbm sources` tells which and why"
         )

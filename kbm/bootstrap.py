@@ -329,6 +329,7 @@ class Kbm:
             indexes=self.indexes,
             embedder=self.embedder,
             no_embedder=self.no_embedder,
+            public_url=self.settings.kbm.public_url,
             clock=self.clock,
         )
 

@@ -40,7 +40,6 @@ CHECKED_TEXTS = {
     "_slug": "name",
 }
 NOT_YET = (
-    ("kbm", "public_url"),
     ("sources.NAME", "steward"),
     ("gpts.NAME.people", "owner"),
     ("gpts.NAME.release", "nightly"),

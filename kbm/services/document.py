@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kbm.domain.catalogue import DocumentRecord, ParsedRecord
 from kbm.domain.documents import lay_out
@@ -52,7 +52,7 @@ class ShowDocument:
         content = next(iter(found.values()))[1]
         text, _ = lay_out(content.elements)
         return ShownDocument(
-            record=record,
+            record=replace(record, url=self.retrieve.link(record.id, record.url)),
             content=content,
             text=text,
             releases={gpt: str(release.version) for gpt, (release, _) in found.items()},

@@ -75,9 +75,11 @@ class Retrieve:
         indexes: Indexes,
         embedder: Embedder | None,
         no_embedder: str,
+        public_url: str,
         clock: Clock,
     ) -> None:
         """*no_embedder* says why there is no embedder although one is configured; empty if none is."""
+        self._public_url = public_url.rstrip("/")
         self._gpts, self._documents, self._texts, self._releases = gpts, documents, texts, releases
         self._indexes, self._embedder, self._no_embedder, self._clock = indexes, embedder, no_embedder, clock
         self._visibility = VisibilityState(epoch=-1)
@@ -110,7 +112,8 @@ class Retrieve:
             no, passage = loaded[hit.chunk_id]
             if no < len(readable) and readable[no]:
                 stale = _is_stale(passage.modified, served.max_age_hours.get(passage.source), now)
-                passages.append(replace(passage, score=hit.score, stale=stale))
+                url = self.link(passage.document_id, passage.url)
+                passages.append(replace(passage, url=url, score=hit.score, stale=stale))
         return Retrieved(
             question=asked,
             release=chosen,
@@ -148,6 +151,17 @@ class Retrieve:
         if chosen.state is ReleaseState.FAILED:
             raise ReleaseNotSealed(f"{gpt} {version} did not pass its probe and cannot be asked")
         return chosen
+
+    def link(self, document_id: str, url: str) -> str:
+        """Give the address a reader follows: the source's own if it is on the web, else the document's here.
+
+        The path of a file on the server would lead nobody anywhere, and tell what need not be told.
+        """
+        return (
+            url
+            if url.startswith(("https://", "http://"))
+            else f"{self._public_url}/v1/documents/{document_id}"
+        )
 
     def may_read(self, document_no: int, caller: Caller) -> bool:
         """Tell whether a caller may read a document now."""

@@ -145,6 +145,16 @@ def test_an_old_document_is_marked_stale(tmp_path: Path) -> None:
         assert not any(one.passage.stale for one in answer.citations)  # the source gives no dates
 
 
+def test_a_citation_links_to_the_document_here_unless_its_source_is_on_the_web(tmp_path: Path) -> None:
+    with kbm_over(tmp_path, company()) as kbm:
+        retrieve = released(kbm).retrieve
+        [first, *_] = retrieve.run("helper", "How many days of leave do employees get?", Caller()).passages
+
+        assert first.url == f"http://127.0.0.1:8000/v1/documents/{first.document_id}"
+        assert retrieve.link("abc", "https://wiki.example/page") == "https://wiki.example/page"
+        assert retrieve.link("abc", "file:///srv/dms/page.docx") == "http://127.0.0.1:8000/v1/documents/abc"
+
+
 def journal_rows(folder: Path, query: str) -> list[tuple[object, ...]]:
     with sqlite3.connect(folder / ".kbm" / "journal.db") as connection:
         return connection.execute(query).fetchall()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from datetime import datetime
 
 import structlog
 
@@ -46,17 +47,18 @@ class Ask:
         caller: Caller,
         *,
         release: str | None = None,
+        as_of: datetime | None = None,
         user: str | None = None,
         k: int = PASSAGES_READ,
     ) -> Answer:
-        """Answer from a GPT's live release, or the one named, with at most *k* passages read.
+        """Answer from the live release, the one named or the one of a moment, reading at most *k* passages.
 
         Raises:
             BadQuestion: there is nothing to answer.
             NotFound: no such GPT or release, or nothing is published yet.
         """
         started = self._clock.monotonic()
-        found = self._retrieve.run(gpt, question, caller, release=release, k=max(HITS_ASKED, k))
+        found = self._retrieve.run(gpt, question, caller, release=release, as_of=as_of, k=max(HITS_ASKED, k))
         spec = found.release.answer_spec
         probability = confidence(found.signals) if found.passages else 0.0
         outcome = outcome_of(probability, threshold=spec.threshold, uncertain_below=spec.uncertain_below)

@@ -87,9 +87,16 @@ class Retrieve:
         self._lock = threading.Lock()
 
     def run(
-        self, gpt: str, question: str, caller: Caller, *, release: str | None = None, k: int = 10
+        self,
+        gpt: str,
+        question: str,
+        caller: Caller,
+        *,
+        release: str | None = None,
+        as_of: datetime | None = None,
+        k: int = 10,
     ) -> Retrieved:
-        """Search a GPT's live release, or the one named.
+        """Search a GPT's live release, or the one named, or the one that answered at a moment.
 
         Raises:
             BadQuestion: there is nothing to search for.
@@ -98,7 +105,7 @@ class Retrieve:
         """
         asked = clean_question(question)
         served = self.served(gpt)
-        chosen = self.release_of(gpt, release)
+        chosen = self.release_of(gpt, release, as_of)
         epoch, readable = self._readable(caller.readers)
         index = self._indexes.open(gpt, chosen.index_spec, chosen.seq)
         vector, degraded = self._vector(asked, chosen)
@@ -135,13 +142,18 @@ class Retrieve:
             raise NotFound("GPT", gpt, self._gpts)
         return self._gpts[gpt]
 
-    def release_of(self, gpt: str, version: str | None) -> Release:
-        """Give the live release, or the one named.
+    def release_of(self, gpt: str, version: str | None = None, as_of: datetime | None = None) -> Release:
+        """Give the live release, or the one named, or the one that answered at a moment.
 
         Raises:
             NotFound: no such release, or nothing is published yet.
             ReleaseNotSealed: it failed its probe.
         """
+        if version is None and as_of is not None:
+            then = self._releases.as_of(gpt, as_of)
+            if then is None:
+                raise NotFound(f"release of {gpt} that answered at", as_of.isoformat(timespec="minutes"))
+            return then
         if version is None:
             live = self._releases.live(gpt)
             if live is None:

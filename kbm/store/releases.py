@@ -56,10 +56,33 @@ class Releases:
 
     def live(self, gpt: str) -> Release | None:
         """Give the release that answers now."""
+        return self._pointed(gpt, LIVE)
+
+    def _pointed(self, gpt: str, name: str) -> Release | None:
         query = (
             select(release)
             .join(pointer, (pointer.c.gpt == release.c.gpt) & (pointer.c.seq == release.c.seq))
-            .where(pointer.c.gpt == gpt, pointer.c.name == LIVE)
+            .where(pointer.c.gpt == gpt, pointer.c.name == name)
+        )
+        with self._reads.connect() as connection:
+            row = connection.execute(query).first()
+        return _release(row) if row else None
+
+    def previous(self, gpt: str) -> Release | None:
+        """Give the release that answered before the live one."""
+        return self._pointed(gpt, PREVIOUS)
+
+    def as_of(self, gpt: str, moment: datetime) -> Release | None:
+        """Give the release that answered at a moment, by the log of pointer moves; None before the first."""
+        query = (
+            select(release)
+            .join(
+                pointer_move,
+                (pointer_move.c.gpt == release.c.gpt) & (pointer_move.c.to_version == release.c.version),
+            )
+            .where(pointer_move.c.gpt == gpt, pointer_move.c.name == LIVE, pointer_move.c.at <= iso(moment))
+            .order_by(pointer_move.c.id.desc())
+            .limit(1)
         )
         with self._reads.connect() as connection:
             row = connection.execute(query).first()

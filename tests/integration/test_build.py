@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kbm.bootstrap import Kbm
 from kbm.domain.releases import ReleaseState
-from kbm.errors import IndexDamaged, KbmError, NotFound
+from kbm.errors import IndexDamaged, KbmError, NotFound, UsageError
 from kbm.services.build import BuildResult
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
-from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
+from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress
 
 PAGES = {
     "leave.txt": "Employees get 30 days of leave a year.",
@@ -230,3 +231,73 @@ def test_damaged_indexes_are_written_anew_to_the_same_digest(tmp_path: Path) -> 
         assert not any(one.problem for one in kbm.rebuild.check("helper"))
         assert embedder.n_embedded == before
         assert "30 days" in kbm.retrieve.run("helper", "days of leave", Caller()).passages[0].text
+
+
+def two_releases(kbm: Kbm, source: FakeConnector) -> None:
+    sync(kbm)
+    build(kbm)
+    publish(kbm, "1.0.0")
+    source.items["leave.txt"] = "Employees get 31 days of leave a year."
+    sync(kbm)
+    build(kbm)
+    publish(kbm, "1.0.1")
+
+
+def test_a_rollback_lets_the_one_before_answer_without_building(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        two_releases(kbm, source)
+        files = index_files(tmp_path)
+
+        kbm.publish.roll_back("helper", to=None, who="anna", reason="31 is wrong")
+
+        assert "30 days" in kbm.retrieve.run("helper", "days of leave", Caller()).passages[0].text
+        assert index_files(tmp_path) == files
+
+
+def test_a_rollback_needs_a_reason_and_somewhere_to_go(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+        build(kbm)
+        publish(kbm, "1.0.0")
+
+        with pytest.raises(UsageError, match="needs its reason"):
+            kbm.publish.roll_back("helper", to=None, who="anna", reason=" ")
+        with pytest.raises(UsageError, match="no other release"):
+            kbm.publish.roll_back("helper", to=None, who="anna", reason="why not")
+
+
+def test_a_rollback_to_what_never_answered_is_refused(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+        build(kbm)
+        publish(kbm, "1.0.0")
+        source.items["new.txt"] = "A new page."
+        sync(kbm)
+        build(kbm)
+
+        with pytest.raises(UsageError, match="never answered"):
+            kbm.publish.roll_back("helper", to="1.0.1", who="anna", reason="try")
+
+
+def test_a_moment_is_answered_by_the_release_that_was_live_then(tmp_path: Path) -> None:
+    source, clock = FakeConnector(items=dict(PAGES)), FakeClock()
+    with kbm_over(tmp_path, source, clock=clock) as kbm:
+        before = clock.now() - timedelta(days=1)
+        sync(kbm)
+        build(kbm)
+        publish(kbm, "1.0.0")
+        then = clock.now()
+        clock.advance(days=7)
+        source.items["leave.txt"] = "Employees get 31 days of leave a year."
+        sync(kbm)
+        build(kbm)
+        publish(kbm, "1.0.1")
+
+        old = kbm.ask.run("helper", "How many days of leave do employees get a year?", Caller(), as_of=then)
+
+        assert old.release == "1.0.0"
+        with pytest.raises(NotFound):
+            kbm.ask.run("helper", "How many days of leave?", Caller(), as_of=before)

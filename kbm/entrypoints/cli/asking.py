@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 import typer
@@ -31,6 +32,14 @@ def ask(
     release: Annotated[
         str | None, typer.Option("--release", help="Ask this release instead of the live one.")
     ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+            help="Ask what answered then, in UTC; a day means its end.",
+        ),
+    ] = None,
     readers: Annotated[
         list[str] | None,
         typer.Option("--as", metavar="READER", help="Ask as this reader too: group:hr, user:anna."),
@@ -40,11 +49,20 @@ def ask(
     """Ask a GPT's knowledge; the answer comes with verbatim quotes and their sources."""
     with opened(as_json=as_json) as kbm:
         caller = Caller(readers=frozenset({EVERYONE, *(readers or ())}))
-        answer = kbm.ask.run(gpt, question, caller, release=release)
+        if release and as_of:
+            raise UsageError("--release and --as-of name two releases", hint="give one of them")
+        then = _end_of(as_of) if as_of else None
+        answer = kbm.ask.run(gpt, question, caller, release=release, as_of=then)
         if as_json:
             print_json(AnswerOut.of(answer).model_dump(mode="json"))
         else:
             show_answer(question, answer)
+
+
+def _end_of(given: datetime) -> datetime:
+    """Read a moment in UTC; a bare day is taken at its end."""
+    whole_day = timedelta(days=1, microseconds=-1) if given.time() == time() else timedelta()
+    return given.replace(tzinfo=UTC) + whole_day
 
 
 def show_answer(question: str, answer: Answer) -> None:

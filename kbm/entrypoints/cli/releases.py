@@ -56,6 +56,23 @@ def publish(
 
 
 @app.command()
+def rollback(
+    gpt: Gpt,
+    reason: Annotated[str, typer.Option("--reason", help="Why, kept in the log. Required.")] = "",
+    to: Annotated[str | None, typer.Option("--to", help="An earlier release; else the one before.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let an earlier release answer again, at once."""
+    with opened(as_json=as_json) as kbm:
+        kbm.gpt_settings(gpt)
+        made = kbm.publish.roll_back(gpt, to=to, who=who(), reason=reason)
+        if as_json:
+            print_json(release_json(made))
+        else:
+            out.print(f"{gpt} {made.version} answers again")
+
+
+@app.command()
 def releases(gpt: Gpt, as_json: Json = False) -> None:
     """List a GPT's releases, newest first."""
     with opened(as_json=as_json) as kbm:

@@ -90,7 +90,7 @@ def _publish(kbm: Kbm, sources: Sequence[str], gpt: str) -> None:
     with kbm.working("bench", gpt):
         night = kbm.nightly.run(
             [kbm.source_to_sync(name) for name in sources],
-            [kbm.gpt_to_build(gpt)],
+            [(kbm.gpt_to_build(gpt), kbm.night_policy(gpt))],
             NoProgress(),
             configured=sources,
             who="bench",

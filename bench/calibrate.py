@@ -66,7 +66,7 @@ def sample_company(folder: Path, *, dense: bool) -> Found:
     found: Found = []
     with Kbm(settings) as kbm:
         sources = [kbm.source_to_sync(name) for name in settings.sources]
-        gpts = [kbm.gpt_to_build(name) for name in settings.gpts]
+        gpts = [(kbm.gpt_to_build(name), kbm.night_policy(name)) for name in settings.gpts]
         kbm.nightly.run(sources, gpts, NoProgress(), configured=settings.sources, who="bench")
         for gpt in settings.gpts:
             for row in csv.DictReader((folder / "golden" / f"{gpt}.csv").open(encoding="utf-8-sig")):

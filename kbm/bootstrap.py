@@ -23,8 +23,10 @@ from kbm.indexes import Indexes
 from kbm.ports import Chunker, Clock, Connector, Embedder, Parser, VectorStore
 from kbm.services.ask import Ask
 from kbm.services.build import Build, GptToBuild
+from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
-from kbm.services.nightly import Nightly
+from kbm.services.evaluate import Evaluate
+from kbm.services.nightly import Nightly, NightPolicy
 from kbm.services.publish import Publish
 from kbm.services.rebuild import Rebuild
 from kbm.services.retrieve import Retrieve, ServedGpt
@@ -234,6 +236,11 @@ class Kbm:
             lexical_digest=Digest(LEXICAL_DIGEST),
         )
 
+    def night_policy(self, name: str) -> NightPolicy:
+        """Say what a nightly run may do with a GPT by itself."""
+        section = self.gpt_settings(name).release
+        return NightPolicy(publish_patch=section.nightly == "patch", max_drop=section.max_drop)
+
     def gpt_to_build(self, name: str) -> GptToBuild:
         """Say what a release of a GPT is made of.
 
@@ -299,6 +306,13 @@ class Kbm:
         )
 
     @cached_property
+    def diff(self) -> Diff:
+        """Tell what differs between releases."""
+        return Diff(
+            documents=self.catalogue.documents, texts=self.catalogue.texts, releases=self.catalogue.releases
+        )
+
+    @cached_property
     def publish(self) -> Publish:
         """Let a release answer."""
         return Publish(releases=self.catalogue.releases, indexes=self.indexes)
@@ -307,7 +321,23 @@ class Kbm:
     def nightly(self) -> Nightly:
         """Bring GPTs up to date."""
         return Nightly(
-            sync=self.sync, build=self.build, publish=self.publish, releases=self.catalogue.releases
+            sync=self.sync,
+            build=self.build,
+            evaluate=self.evaluate,
+            publish=self.publish,
+            releases=self.catalogue.releases,
+        )
+
+    @cached_property
+    def evaluate(self) -> Evaluate:
+        """Ask golden questions, and decide at the gate."""
+        return Evaluate(
+            golden=self.catalogue.golden,
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            retrieve=self.retrieve,
+            ask=self.ask,
         )
 
     @cached_property

@@ -42,9 +42,7 @@ CHECKED_TEXTS = {
 NOT_YET = (
     ("sources.NAME", "steward"),
     ("gpts.NAME.people", "owner"),
-    ("gpts.NAME.release", "nightly"),
     ("gpts.NAME.release", "canary"),
-    ("gpts.NAME.release", "max_drop"),
 )
 """Keys that are checked and kept, but that nothing reads in this version."""
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (

@@ -58,6 +58,11 @@ class Version:
 FIRST_RELEASE = Version(1, 0, 0)
 
 
+def is_patch(live: Version, candidate: Version) -> bool:
+    """Tell whether a candidate differs from live in its last number only, upwards."""
+    return (live.major, live.minor) == (candidate.major, candidate.minor) and candidate > live
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSpec:
     """How documents become rows of an index. Digests change when the output would."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -59,6 +60,13 @@ class Ask:
         """
         started = self._clock.monotonic()
         found = self._retrieve.run(gpt, question, caller, release=release, as_of=as_of, k=max(HITS_ASKED, k))
+        made = self.answer(found, k=k)
+        made = replace(made, took_ms=round(1000 * (self._clock.monotonic() - started)))
+        self._log(made, found, user)
+        return made
+
+    def answer(self, found: Retrieved, *, k: int = PASSAGES_READ) -> Answer:
+        """Answer from passages that were found, without logging it; ``took_ms`` is left at 0."""
         spec = found.release.answer_spec
         probability = confidence(found.signals) if found.passages else 0.0
         outcome = outcome_of(probability, threshold=spec.threshold, uncertain_below=spec.uncertain_below)
@@ -75,9 +83,9 @@ class Ask:
             Citation(n=n, quote=one.quote, start=one.span.start, end=one.span.end, passage=one.passage)
             for n, one in enumerate(chosen, start=1)
         ]
-        made = Answer(
+        return Answer(
             id=secrets.token_hex(12),
-            gpt=gpt,
+            gpt=found.gpt,
             release=str(found.release.version),
             epoch=found.epoch,
             outcome=outcome,
@@ -85,12 +93,12 @@ class Ask:
             confidence=round(probability, 4),
             sentences=tuple(AnswerSentence(text=one.quote, citations=(one.n,)) for one in citations),
             citations=tuple(citations),
-            notice=notice(outcome, cause, guess_language(found.question), self._retrieve.served(gpt).title),
+            notice=notice(
+                outcome, cause, guess_language(found.question), self._retrieve.served(found.gpt).title
+            ),
             degraded=found.degraded,
-            took_ms=round(1000 * (self._clock.monotonic() - started)),
+            took_ms=0,
         )
-        self._log(made, found, user)
-        return made
 
     def feedback(self, answer_id: str, verdict: Verdict, comment: str | None) -> None:
         """Note what somebody thought of an answer.

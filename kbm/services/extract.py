@@ -19,7 +19,7 @@ from kbm.services.needs import ReleaseIndex
 
 SENTENCES_SHOWN = 3
 
-PASSAGE_WEIGHT = 0.25
+PASSAGE_WEIGHT = 0.5
 """What the score of its passage, in [0, 1], counts beside a sentence's own overlap, also in [0, 1]."""
 
 HEADING_WEIGHT = 0.5
@@ -53,8 +53,8 @@ def extract(
         f"{passage.title} {' '.join(passage.section)} {quote}"
         for (passage, _), quote in zip(spans, quotes, strict=True)
     ]
-    alone = index.overlap(question, quotes, readable=readable)
-    together = index.overlap(question, headed, readable=readable)
+    overlaps = index.overlap(question, [*quotes, *headed], readable=readable)
+    alone, together = overlaps[: len(quotes)], overlaps[len(quotes) :]
     ranked = sorted(
         (
             Extract(

@@ -52,6 +52,7 @@ class ServedGpt:
 class Retrieved:
     """Passages, best first, and all that is needed to answer from them."""
 
+    gpt: str
     question: str
     release: Release
     epoch: int
@@ -122,6 +123,7 @@ class Retrieve:
                 url = self.link(passage.document_id, passage.url)
                 passages.append(replace(passage, url=url, score=hit.score, stale=stale))
         return Retrieved(
+            gpt=gpt,
             question=asked,
             release=chosen,
             epoch=epoch,

@@ -1,4 +1,4 @@
-"""The catalogue database: one file, told in five topics."""
+"""The catalogue database: one file, told in six topics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from kbm.ports import Clock
 from kbm.store.documents import Documents
 from kbm.store.engine import open_database
+from kbm.store.golden import Golden
 from kbm.store.journal import Journal
 from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
@@ -23,6 +24,7 @@ class Catalogue:
     releases: Releases
     plans: Plans
     jobs: Jobs
+    golden: Golden
 
 
 def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
@@ -38,6 +40,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         releases=Releases(engine, clock),
         plans=Plans(engine, clock),
         jobs=Jobs(engine, clock),
+        golden=Golden(engine, clock),
     )
 
 

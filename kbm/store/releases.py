@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
 
+from kbm.domain.evaluation import GateReport
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId
 from kbm.domain.releases import AnswerSpec, IndexSpec, Release, ReleasedDocument, ReleaseState, Version
 from kbm.domain.retrieval import SegmentRecord
@@ -137,6 +138,15 @@ class Releases:
         with self._writes.begin() as connection:
             for record in records:
                 connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
+
+    def set_gate(self, gpt: str, seq: int, report: GateReport) -> None:
+        """Keep a gate's verdict and figures with the release."""
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(release)
+                .where(release.c.gpt == gpt, release.c.seq == seq)
+                .values(gate=report.verdict, gate_report=to_json(asdict(report)))
+            )
 
     def forget_segments(self, gpt: str, spec: Digest) -> None:
         """Make the segments of a spec unknown, before they are all written anew."""

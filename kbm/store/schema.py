@@ -164,6 +164,7 @@ release = Table(
     Column("tools", Text, nullable=False),
     Column("created_at", String, nullable=False),
     Column("published_at", String),
+    Column("gate_report", Text),  # JSON
     UniqueConstraint("gpt", "version"),
 )
 
@@ -209,6 +210,24 @@ pointer_move = Table(
     Column("who", String, nullable=False),
     Column("why", Text, nullable=False),
     sqlite_autoincrement=True,
+)
+
+golden_question = Table(
+    "golden_question",
+    catalogue,
+    Column("gpt", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("language", String, nullable=False),
+    Column("expected", Text, nullable=False),  # JSON lists, as the three below
+    Column("must_contain", Text, nullable=False),
+    Column("must_not_contain", Text, nullable=False),
+    Column("readers", Text, nullable=False),
+    Column("critical", Integer, nullable=False),
+    Column("answerable", Integer, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("added_at", String, nullable=False),
 )
 
 job = Table(

@@ -100,7 +100,22 @@ def test_the_second_night_does_no_work_and_says_so(run: Run) -> None:
     assert "up to date" in again.stdout
 
 
-def test_a_change_becomes_a_candidate_that_waits_for_a_person(run: Run, company: Path) -> None:
+def test_a_change_is_published_as_a_patch_and_the_verdict_is_kept(run: Run, company: Path) -> None:
+    run("nightly")
+    (company / "docs" / "new.txt").write_text("The canteen opens at eleven.")
+
+    night = run("nightly")
+    releases = json.loads(run("releases", "helper", "--json").stdout)["releases"]
+
+    assert night.returncode == 0
+    assert [(one["version"], one["state"], one["gate"]) for one in releases] == [
+        ("1.0.1", "live", "unproved"),
+        ("1.0.0", "retired", "unproved"),
+    ]
+
+
+def test_a_gpt_that_holds_its_patches_leaves_the_candidate_to_a_person(run: Run, company: Path) -> None:
+    (company / "kbm.toml").write_text(TOML + 'release = { nightly = "hold" }\n')
     run("nightly")
     (company / "docs" / "new.txt").write_text("The canteen opens at eleven.")
 

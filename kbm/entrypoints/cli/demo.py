@@ -37,7 +37,7 @@ def demo(
                 err.print(f"[yellow]note:[/yellow] searching by words alone: {kbm.no_embedder}")
             with kbm.working("demo", ""):
                 sources = [kbm.source_to_sync(name) for name in settings.sources]
-                gpts = [kbm.gpt_to_build(name) for name in settings.gpts]
+                gpts = [(kbm.gpt_to_build(name), kbm.night_policy(name)) for name in settings.gpts]
                 night = kbm.nightly.run(
                     sources, gpts, TerminalProgress(), configured=settings.sources, who=who()
                 )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kbm import __version__
-from kbm.entrypoints.cli import asking, demo, releases, setup, sources
+from kbm.entrypoints.cli import asking, changes, demo, golden, releases, setup, sources
 from kbm.entrypoints.cli.context import set_config, set_logging
 from kbm.entrypoints.cli.render import err
 
@@ -42,10 +42,11 @@ def main(
     set_logging()
 
 
-for part in (demo, setup, sources, releases, asking):
+for part in (demo, setup, sources, releases, changes, asking, golden):
     app.registered_commands += part.app.registered_commands
 app.add_typer(sources.plans_app, name="plans")
 app.add_typer(setup.models, name="models")
+app.add_typer(golden.golden_app, name="golden")
 
 
 def run() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kbm.bootstrap import Kbm
+from kbm.domain.evaluation import GateReport
 from kbm.domain.releases import Release
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, print_json, table
@@ -102,14 +103,14 @@ def nightly(
     gpts: Annotated[list[str] | None, typer.Argument(metavar="GPT", help="Default: all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Sync, build, and publish 1.0.0 where nothing is live; later candidates wait for a person."""
+    """Sync, build, test, and publish: 1.0.0 where nothing is live, then patches that pass the gate."""
     with opened(as_json=as_json) as kbm:
         names = gpts or list(kbm.settings.gpts)
         wanted = {source for name in names for source in kbm.gpt_settings(name).sources}
         sources = [kbm.source_to_sync(name) for name in kbm.settings.sources if name in wanted]
         _note_no_embedder(kbm, as_json=as_json)
         with kbm.working("nightly", " ".join(names)):
-            todo = [kbm.gpt_to_build(name) for name in names]
+            todo = [(kbm.gpt_to_build(name), kbm.night_policy(name)) for name in names]
             night = kbm.nightly.run(
                 sources, todo, TerminalProgress(quiet=as_json), configured=kbm.settings.sources, who=who()
             )
@@ -149,10 +150,15 @@ def show_night(night: Night, *, as_json: bool) -> None:
 
 
 def _fate(one: GptNight) -> str:
+    gate = f"; gate: {one.gate.verdict}" if one.gate else ""
+    if one.gate and one.gate.reasons:
+        gate += f" ({'; '.join(one.gate.reasons)})"
     if one.published:
-        return "; published"
-    if one.waits and one.release:
-        return f"; live stays {one.live} until you run: kbm publish {one.gpt} {one.release.version}"
+        return f"{gate}; published"
+    if one.waits and one.build:
+        return (
+            f"{gate}; live stays {one.live} until you run: kbm publish {one.gpt} {one.build.release.version}"
+        )
     return ""
 
 
@@ -182,6 +188,21 @@ def release_json(one: Release) -> dict[str, Any]:
         "documents": one.n_documents,
         "chunks": one.n_chunks,
         "gate": one.gate,
+    }
+
+
+def gate_json(report: GateReport) -> dict[str, Any]:
+    """Give a gate's verdict as JSON."""
+    return {
+        "verdict": report.verdict,
+        "reasons": list(report.reasons),
+        "questions": report.n_questions,
+        "passed": report.passed,
+        "hit_at_5": report.hit_at_5,
+        "live_hit_at_5": report.live_hit_at_5,
+        "citation_coverage": report.citation_coverage,
+        "won": list(report.won),
+        "lost": list(report.lost),
     }
 
 
@@ -217,6 +238,7 @@ def _night_json(night: Night) -> dict[str, Any]:
                 "live": one.live,
                 "published": one.published,
                 "waits": one.waits,
+                "gate": gate_json(one.gate) if one.gate else None,
                 "error": str(one.error) if one.error else None,
                 "build": build_json(one.build) if one.build else None,
             }

@@ -68,6 +68,23 @@ def upgrade() -> None:
         batch_op.create_index("ix_document_parent_no", ["parent_no"], unique=False)
 
     op.create_table(
+        "golden_question",
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("must_contain", sa.Text(), nullable=False),
+        sa.Column("must_not_contain", sa.Text(), nullable=False),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("critical", sa.Integer(), nullable=False),
+        sa.Column("answerable", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("added_at", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("gpt", "id", name=op.f("pk_golden_question")),
+    )
+    op.create_table(
         "job",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -140,6 +157,7 @@ def upgrade() -> None:
         sa.Column("tools", sa.Text(), nullable=False),
         sa.Column("created_at", sa.String(), nullable=False),
         sa.Column("published_at", sa.String(), nullable=True),
+        sa.Column("gate_report", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("gpt", "seq", name=op.f("pk_release")),
         sa.UniqueConstraint("gpt", "version", name=op.f("uq_release_gpt_version")),
     )

@@ -9,16 +9,15 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
-from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from kbm import __version__, registry
+from kbm.clock import SystemClock
 from kbm.config import GptSection, Settings, SourceSection
 from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
-from kbm.errors import ModelMissing, NotFound
+from kbm.errors import ConfigError, ModelMissing, NotFound, PluginNotFound
 from kbm.indexes import Indexes
 from kbm.ports import Chunker, Clock, Connector, Embedder, Parser, VectorStore
 from kbm.services.ask import Ask
@@ -43,18 +42,6 @@ if TYPE_CHECKING:
 CHUNKER = "passages"
 VECTOR_STORE = "chroma"
 NO_EMBEDDER = "none"
-
-
-class SystemClock:
-    """The time of this machine."""
-
-    def now(self) -> datetime:
-        """Give the present moment in UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Give seconds from some fixed point."""
-        return monotonic()
 
 
 class Kbm:
@@ -150,7 +137,8 @@ class Kbm:
         name, _, argument = self.settings.kbm.embedder.partition(":")
         if name == NO_EMBEDDER:
             return None, ""
-        made = registry.load("kbm.embedders", name)
+        with self._named("kbm.embedder"):
+            made = registry.load("kbm.embedders", name)
         try:
             return cast(Embedder, made(argument, self.settings.data_dir / "models")), ""
         except ModelMissing as error:
@@ -216,10 +204,19 @@ class Kbm:
             max_document_bytes=self.settings.kbm.max_document_mb * 1_000_000,
         )
 
+    @contextmanager
+    def _named(self, key: str) -> Iterator[None]:
+        """Let an error about a plug-in name the file and the key that asked for it."""
+        try:
+            yield
+        except PluginNotFound as error:
+            raise ConfigError(f"{self.settings.path}: {key}: {error}", hint=error.hint) from None
+
     def _connector(self, name: str, section: SourceSection) -> Connector:
         if name in self._connectors:
             return self._connectors[name]
-        made = registry.load("kbm.connectors", section.kind)
+        with self._named(f"sources.{name}.kind"):
+            made = registry.load("kbm.connectors", section.kind)
         return cast(Connector, made(name, section.settings, self.settings.root))
 
     def index_spec(self) -> IndexSpec:

@@ -220,7 +220,7 @@ def load_settings(path: Path) -> Settings:
         ConfigError: with every fault of the file in one message.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             f"there is no {path}",

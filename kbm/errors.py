@@ -4,6 +4,7 @@ KbmError
 ├── ConfigError               kbm.toml cannot be used
 ├── UsageError                the request itself is wrong
 │   ├── BadQuestion               empty, too long, or not text
+│   ├── NothingLive               no release of the GPT is published yet
 │   └── NotFound                  no GPT, source, release, document … of that name
 ├── PluginNotFound            nothing installed under that name
 ├── PluginBroken              installed, but it cannot be loaded
@@ -17,6 +18,7 @@ KbmError
 ├── HeldForPerson             done as far as it is safe; a person decides the rest
 ├── ReleaseNotSealed          the release asked for is not sealed yet
 ├── IndexDamaged              an index file is not what was sealed
+├── StorageFailed             the data folder is full, read-only or not ours
 └── DatabaseNewer             the data folder was written by a newer kbm
 
 Whether repeating helps is a property of the type (``retryable``), as are the exit code at the command line
@@ -75,6 +77,13 @@ class NotFound(UsageError):
         self.kind, self.name, self.known = kind, name, sorted(known)
         choices = f"; there is: {', '.join(self.known[:12])}" if self.known else ""
         super().__init__(f"no {kind} named {name!r}{choices}", hint=hint or did_you_mean(name, self.known))
+
+
+class NothingLive(UsageError):
+    """The GPT is there, but no release of it is published yet."""
+
+    code = "nothing_live"
+    http_status = 404
 
 
 class PluginNotFound(KbmError):
@@ -176,6 +185,14 @@ class IndexDamaged(KbmError):
     """A file of an index differs from what was sealed; it is not read any further."""
 
     code = "index_damaged"
+    http_status = 503
+
+
+class StorageFailed(KbmError):
+    """The data folder cannot be written: full, read-only or not ours. What was finished before is kept."""
+
+    code = "storage"
+    retryable = True
     http_status = 503
 
 

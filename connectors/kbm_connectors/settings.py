@@ -105,7 +105,7 @@ def local_path(source: str, url: str, root: Path) -> Path:
     elif scheme or _SCP_STYLE.match(url):
         name = f"{scheme[1].lower()}://" if scheme else "user@host:path"
         raise ConfigError(
-            f"{key}: addresses of the form {name} are not supported yet; a local path or file:// is",
+            f"{key}: addresses of the form {name} are not supported yet: give a local path or file://",
             hint="mount the share or check the archive out, and give that folder",
         )
     elif _DRIVE.match(url):

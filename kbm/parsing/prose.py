@@ -132,28 +132,39 @@ def _full_lines(lines: Sequence[str]) -> list[bool]:
 
 def join_lines(lines: Sequence[str]) -> str:
     """Join the lines of one paragraph and undo hyphens that only the line end put there."""
-    text = lines[0].strip()
+    # Parts, not one growing text: a paragraph may be a whole file of megabytes.
+    parts = [lines[0].strip()]
     for line in lines[1:]:
-        text = join_two(text, line.strip())
-    return text
+        if not (following := line.strip()):
+            continue
+        cut, glue = _joint(parts[-1], following)
+        parts[-1] = parts[-1][: len(parts[-1]) - cut]
+        parts.append(glue + following)
+    return "".join(parts)
 
 
 def join_two(text: str, following: str) -> str:
     """Join two lines of one paragraph."""
+    cut, glue = _joint(text, following)
+    return text[: len(text) - cut] + glue + following
+
+
+def _joint(text: str, following: str) -> tuple[int, str]:
+    """Tell how many characters the first line loses at its end, and what stands between the two."""
     if not text or not following:
-        return text or following
+        return 0, ""
     if text.endswith("\u00ad"):
-        return text[:-1] + following
+        return 1, ""
     if len(text) > 1 and text[-1] in "-\u2010\u2011" and text[-2].isalpha():
         word = text.rsplit(None, 1)[-1][:-1]
         following_word = following.split(None, 1)[0]
         if following_word in _SUSPENDED:
-            return f"{text} {following}"
+            return 0, " "
         if following[0].islower() and not any(hyphen in word for hyphen in "-\u2010\u2011"):
-            return text[:-1] + following
+            return 1, ""
         if following[0].isalnum():
-            return text + following
-    return f"{text} {following}"
+            return 0, ""
+    return 0, " "
 
 
 def cut_long(text: str) -> Iterator[str]:
@@ -172,10 +183,11 @@ def cut_long(text: str) -> Iterator[str]:
 
 def _cut_at_spaces(text: str) -> Iterator[str]:
     text = text.strip()
-    while len(text) > PARAGRAPH_CHARS:
-        at = text.rfind(" ", 0, PARAGRAPH_CHARS)
-        at = at if at > PARAGRAPH_CHARS // 2 else PARAGRAPH_CHARS
-        yield text[:at].strip()
-        text = text[at:].strip()
-    if text:
-        yield text
+    begin = 0
+    while len(text) - begin > PARAGRAPH_CHARS:
+        at = text.rfind(" ", begin, begin + PARAGRAPH_CHARS)
+        at = at if at > begin + PARAGRAPH_CHARS // 2 else begin + PARAGRAPH_CHARS
+        yield text[begin:at].strip()
+        begin = at
+    if text[begin:].strip():
+        yield text[begin:].strip()

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from kbm.domain.catalogue import DocumentRecord, ParsedRecord
 from kbm.domain.documents import lay_out
 from kbm.domain.releases import Release
-from kbm.errors import NotFound
+from kbm.errors import NotFound, UsageError
 from kbm.services.needs import Documents, Releases, Texts
 from kbm.services.retrieve import Caller, Retrieve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownDocument:
-    """A document with its stored text, and the releases it is live in, by GPT."""
+    """A document with its stored text, and the releases that text is of, by GPT."""
 
     record: DocumentRecord
     content: ParsedRecord
@@ -32,28 +32,41 @@ class ShowDocument:
     retrieve: Retrieve
     gpts: tuple[str, ...]
 
-    def run(self, document_id: str, caller: Caller) -> ShownDocument:
-        """Give a document that some live release holds.
+    def run(
+        self, document_id: str, caller: Caller, *, gpt: str | None = None, release: str | None = None
+    ) -> ShownDocument:
+        """Give a document as the live releases hold it, or as the one named does.
 
         Raises:
             NotFound: there is none of that id that this caller may read; whether it exists is not told.
+            UsageError: a release is named without its GPT.
         """
+        if release is not None and gpt is None:
+            raise UsageError("a release belongs to a GPT", hint="name both: ?gpt=…&release=…")
         record = self.documents.document(document_id)
         if record is None or not record.present or not self.retrieve.may_read(record.no, caller):
             raise NotFound("document", document_id)
-        found: dict[str, tuple[Release, ParsedRecord]] = {}
-        for gpt in self.gpts:
-            live = self.releases.live(gpt)
-            held = self.texts.text_of(gpt, live.seq, record.no) if live else None
-            if live is not None and held is not None:
-                found[gpt] = live, held[1]
-        if not found:
+        held = self._releases_with(record, gpt, release)
+        if not held:
             raise NotFound("document", document_id)
-        content = next(iter(found.values()))[1]
+        name, content = next((name, content) for name, (_, content) in held.items())
         text, _ = lay_out(content.elements)
+        link = self.retrieve.link(record.id, record.url, name, str(held[name][0].version))
         return ShownDocument(
-            record=replace(record, url=self.retrieve.link(record.id, record.url)),
+            record=replace(record, url=link),
             content=content,
             text=text,
-            releases={gpt: str(release.version) for gpt, (release, _) in found.items()},
+            releases={name: str(one.version) for name, (one, _) in held.items()},
         )
+
+    def _releases_with(
+        self, record: DocumentRecord, gpt: str | None, version: str | None
+    ) -> dict[str, tuple[Release, ParsedRecord]]:
+        """Find the live release of each GPT, or the one named, where it holds the document."""
+        found: dict[str, tuple[Release, ParsedRecord]] = {}
+        for name in self.gpts if gpt is None else (self.retrieve.served(gpt).name,):
+            release = self.releases.get(name, version) if version else self.releases.live(name)
+            held = self.texts.text_of(name, release.seq, record.no) if release else None
+            if release is not None and held is not None:
+                found[name] = release, held[1]
+        return found

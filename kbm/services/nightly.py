@@ -61,6 +61,8 @@ class Night:
         """Give 1 if something failed, 3 if something waits for a person, else 0."""
         if self.failed_sources or any(one.error for one in self.gpts):
             return 1
+        if any(result.incomplete for result in self.synced.values()):
+            return 1
         held = bool(self.unlisted) or any(result.plan.held for result in self.synced.values())
         return 3 if held or any(one.waits for one in self.gpts) else 0
 

@@ -22,7 +22,7 @@ from kbm.domain.documents import EVERYONE, may_read
 from kbm.domain.questions import clean_question
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.retrieval import Signals
-from kbm.errors import ModelMissing, NotFound, ProviderUnavailable, ReleaseNotSealed
+from kbm.errors import ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
 from kbm.ports import Clock, Embedder
 from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
 
@@ -101,7 +101,8 @@ class Retrieve:
 
         Raises:
             BadQuestion: there is nothing to search for.
-            NotFound: no such GPT or release, or nothing is published yet.
+            NotFound: no such GPT or release.
+            NothingLive: nothing is published yet.
             ReleaseNotSealed: the release failed its probe.
         """
         asked = clean_question(question)
@@ -120,7 +121,7 @@ class Retrieve:
             no, passage = loaded[hit.chunk_id]
             if no < len(readable) and readable[no]:
                 stale = _is_stale(passage.modified, served.max_age_hours.get(passage.source), now)
-                url = self.link(passage.document_id, passage.url)
+                url = self.link(passage.document_id, passage.url, gpt, str(chosen.version))
                 passages.append(replace(passage, url=url, score=hit.score, stale=stale))
         return Retrieved(
             gpt=gpt,
@@ -148,7 +149,8 @@ class Retrieve:
         """Give the live release, or the one named, or the one that answered at a moment.
 
         Raises:
-            NotFound: no such release, or nothing is published yet.
+            NotFound: no such release.
+            NothingLive: nothing is published yet.
             ReleaseNotSealed: it failed its probe.
         """
         if version is None and as_of is not None:
@@ -159,23 +161,24 @@ class Retrieve:
         if version is None:
             live = self._releases.live(gpt)
             if live is None:
-                raise NotFound("live release of", gpt, hint=f"build and publish one: kbm nightly {gpt}")
+                raise NothingLive(
+                    f"{gpt} has no live release yet", hint=f"build and publish one: kbm nightly {gpt}"
+                )
             return live
         chosen = self._releases.get(gpt, version)
         if chosen.state is ReleaseState.FAILED:
             raise ReleaseNotSealed(f"{gpt} {version} did not pass its probe and cannot be asked")
         return chosen
 
-    def link(self, document_id: str, url: str) -> str:
-        """Give the address a reader follows: the source's own if it is on the web, else the document's here.
+    def link(self, document_id: str, url: str, gpt: str, release: str) -> str:
+        """Give the address a reader follows: the source's own if it is on the web, else the document here.
 
-        The path of a file on the server would lead nobody anywhere, and tell what need not be told.
+        The path of a file on the server would lead nobody anywhere, and tell what need not be told. The release
+        is named, so that the quote stands in what is shown.
         """
-        return (
-            url
-            if url.startswith(("https://", "http://"))
-            else f"{self._public_url}/v1/documents/{document_id}"
-        )
+        if url.startswith(("https://", "http://")):
+            return url
+        return f"{self._public_url}/v1/documents/{document_id}?gpt={gpt}&release={release}"
 
     def may_read(self, document_no: int, caller: Caller) -> bool:
         """Tell whether a caller may read a document now."""

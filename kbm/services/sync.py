@@ -46,6 +46,11 @@ class SyncResult:
     quarantined: tuple[tuple[str, str], ...] = ()  # item id, reason
     not_fetched: tuple[str, ...] = ()
 
+    @property
+    def incomplete(self) -> bool:
+        """Tell whether a part of the source could not be listed, or an item not be had."""
+        return bool(self.plan.failed_scopes or self.not_fetched)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
@@ -188,7 +193,7 @@ class Sync:
                     log.warning("item_not_fetched", source=source.name, why=error.code)
                 else:
                     self.documents.store([item])
-                    stored += 1
+                    stored += item.reason is None
                     quarantined += [
                         (one.item_id, one.reason) for one in (item, *item.attachments) if one.reason
                     ]

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 
-from kbm.errors import DatabaseNewer
+from kbm.errors import DatabaseNewer, StorageFailed
 from kbm.store.schema import catalogue, journal
 
 WRITES = "kbm_writes"
@@ -33,6 +33,7 @@ def open_database(folder: Path, name: str) -> Engine:
     engine = create_engine(f"sqlite:///{folder / f'{name}.db'}", connect_args={"timeout": 5.0})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
+    event.listen(engine, "handle_error", _on_error)
     _upgrade(engine, name)
     return engine
 
@@ -54,6 +55,25 @@ def _on_connect(connection: Any, _record: Any) -> None:
 def _on_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _on_error(context: ExceptionContext) -> None:
+    """Say the faults of the disk in words; all others stay what they are."""
+    said = str(context.original_exception)
+    for sign, told in _DISK_FAULTS.items():
+        if sign in said:
+            raise StorageFailed(
+                f"the database in the data folder cannot be written: {told}",
+                hint="what was finished is kept; make room or mend the rights, then run the same command again",
+            ) from context.original_exception
+
+
+_DISK_FAULTS = {
+    "disk is full": "the disk is full",
+    "readonly database": "it is read-only",
+    "unable to open database file": "it cannot be opened or created",
+    "disk I/O error": "the disk reports a fault or is full",
+}
 
 
 def _upgrade(engine: Engine, name: str) -> None:

@@ -269,3 +269,35 @@ def test_init_writes_a_start_and_never_overwrites(run: Run, company: Path) -> No
     assert run("check").returncode == 0
     assert second.returncode == 2
     assert "is there already" in second.stderr
+
+
+def test_a_quote_is_printed_as_it_stands_but_never_steers_the_terminal(run: Run, company: Path) -> None:
+    (company / "docs" / "odd.txt").write_text(
+        "The valve code is root:x:0:0 and :smile: in [red]brackets[/red] \x1b[31mhere."
+    )
+    run("nightly")
+
+    shown = run("ask", "helper", "What is the valve code?").stdout
+
+    assert "root:x:0:0 and :smile: in [red]brackets[/red]" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_source_that_cannot_be_read_at_all_ends_the_night_with_1(run: Run, company: Path) -> None:
+    run("nightly")
+    (company / "docs").rename(company / "elsewhere")
+
+    night = run("nightly")
+
+    assert night.returncode == 1
+    assert "0 sources read" in night.stdout
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_one_paragraph(here: Path) -> None:
+    (here / ".kbm").write_text("a file where the folder should be")
+
+    result = CliRunner().invoke(app, ["nightly"])
+
+    assert result.exit_code == 1
+    assert "the data folder cannot be" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -10,7 +10,7 @@ import pytest
 
 from kbm.bootstrap import Kbm
 from kbm.domain.answers import Outcome, Verdict
-from kbm.errors import BadQuestion, NotFound
+from kbm.errors import BadQuestion, NotFound, NothingLive, UsageError
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress
@@ -118,7 +118,7 @@ def test_an_unknown_gpt_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_before_the_first_release_the_hint_says_what_to_run(tmp_path: Path) -> None:
-    with kbm_over(tmp_path, company()) as kbm, pytest.raises(NotFound) as caught:
+    with kbm_over(tmp_path, company()) as kbm, pytest.raises(NothingLive) as caught:
         kbm.ask.run("helper", "Anything?", Caller())
 
     assert "kbm nightly helper" in caught.value.hint
@@ -145,14 +145,35 @@ def test_an_old_document_is_marked_stale(tmp_path: Path) -> None:
         assert not any(one.passage.stale for one in answer.citations)  # the source gives no dates
 
 
-def test_a_citation_links_to_the_document_here_unless_its_source_is_on_the_web(tmp_path: Path) -> None:
+def test_a_citation_links_to_the_document_in_its_release_unless_its_source_is_on_the_web(
+    tmp_path: Path,
+) -> None:
     with kbm_over(tmp_path, company()) as kbm:
         retrieve = released(kbm).retrieve
         [first, *_] = retrieve.run("helper", "How many days of leave do employees get?", Caller()).passages
+        here = f"http://127.0.0.1:8000/v1/documents/{first.document_id}?gpt=helper&release=1.0.0"
 
-        assert first.url == f"http://127.0.0.1:8000/v1/documents/{first.document_id}"
-        assert retrieve.link("abc", "https://wiki.example/page") == "https://wiki.example/page"
-        assert retrieve.link("abc", "file:///srv/dms/page.docx") == "http://127.0.0.1:8000/v1/documents/abc"
+        assert first.url == here
+        assert (
+            retrieve.link("abc", "https://wiki.example/page", "helper", "1.0.0")
+            == "https://wiki.example/page"
+        )
+
+
+def test_the_text_behind_a_quote_of_an_earlier_release_is_shown_as_it_was(tmp_path: Path) -> None:
+    source = company()
+    with kbm_over(tmp_path, source) as kbm:
+        released(kbm)
+        source.items["leave.txt"] = "Employees get 31 days of leave a year."
+        released(kbm)
+        answer = kbm.ask.run("helper", "How many days of leave do employees get?", Caller(), release="1.0.0")
+        [first, *_] = answer.citations
+        id = first.passage.document_id
+
+        assert first.quote in kbm.show_document.run(id, Caller(), gpt="helper", release="1.0.0").text
+        assert "31 days" in kbm.show_document.run(id, Caller()).text
+        with pytest.raises(UsageError):
+            kbm.show_document.run(id, Caller(), release="1.0.0")
 
 
 def journal_rows(folder: Path, query: str) -> list[tuple[object, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
@@ -93,10 +93,16 @@ def get_gpts(kbm: KbmDep) -> GptsOut:
 
 @router.get("/v1/documents/{document_id}", operation_id="getDocument", responses=ERRORS, tags=["knowledge"])
 def get_document(
-    document_id: Annotated[str, Path(max_length=64)], kbm: KbmDep, caller: CallerDep
+    document_id: Annotated[str, Path(max_length=64)],
+    kbm: KbmDep,
+    caller: CallerDep,
+    gpt: Annotated[str | None, Query(max_length=64, description="Show it as this assistant has it.")] = None,
+    release: Annotated[
+        str | None, Query(max_length=40, description="In this release, not the live one.")
+    ] = None,
 ) -> DocumentOut:
     """Show a document's stored text, if the caller may read it."""
-    return DocumentOut.of(kbm.show_document.run(document_id, caller))
+    return DocumentOut.of(kbm.show_document.run(document_id, caller, gpt=gpt, release=release))
 
 
 @router.get("/healthz", operation_id="health", tags=["operations"])

@@ -197,7 +197,7 @@ class DocumentOut(BaseModel):
     author: str
     modified_at: datetime | None
     text: str
-    releases: dict[str, str] = Field(description="The live release it is in, by GPT.")
+    releases: dict[str, str] = Field(description="The release this text is of, by GPT.")
 
     @classmethod
     def of(cls, shown: ShownDocument) -> Self:

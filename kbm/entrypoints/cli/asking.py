@@ -9,14 +9,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from kbm.domain.answers import Answer, Outcome
 from kbm.domain.documents import EVERYONE
 from kbm.entrypoints.api.schemas import AnswerOut
 from kbm.entrypoints.cli.context import Json, opened, set_logging
 from kbm.entrypoints.cli.releases import Gpt
-from kbm.entrypoints.cli.render import err, out, print_json
+from kbm.entrypoints.cli.render import err, out, plain, print_json
 from kbm.errors import UsageError
 from kbm.services.retrieve import Caller
 
@@ -67,10 +66,10 @@ def _end_of(given: datetime) -> datetime:
 
 def show_answer(question: str, answer: Answer) -> None:
     """Tell an answer: sentences with numbers, then each quote with its source."""
-    out.print(f"\n[bold]{escape(question)}[/bold]")
+    out.print(f"\n[bold]{plain(question)}[/bold]")
     for sentence in answer.sentences:
         numbers = "".join(f"[{n}]" for n in sentence.citations)
-        out.print(f"  {escape(sentence.text)} [cyan]{escape(numbers)}[/cyan]")
+        out.print(f"  {plain(sentence.text)} [cyan]{plain(numbers)}[/cyan]")
     if answer.outcome is Outcome.UNANSWERED:
         out.print(f"  [yellow]no answer[/yellow] ({answer.cause})")
     shade = {"answered": "green", "uncertain": "yellow", "unanswered": "yellow"}[answer.outcome]
@@ -87,11 +86,11 @@ def show_answer(question: str, answer: Answer) -> None:
             place.append(" › ".join(passage.section))
         stale = " [red](past its review date)[/red]" if passage.stale else ""
         out.print(
-            f"  [cyan]\\[{one.n}][/cyan] {escape(passage.title)}{stale} — [dim]{escape(' · '.join(place))}[/dim]"
+            f"  [cyan]\\[{one.n}][/cyan] {plain(passage.title)}{stale} — [dim]{plain(' · '.join(place))}[/dim]"
         )
     for line in answer.degraded:
-        err.print(f"  [yellow]note:[/yellow] {escape(line)}")
-    out.print(f"  [dim]{escape(answer.notice)}[/dim]")
+        err.print(f"  [yellow]note:[/yellow] {plain(line)}")
+    out.print(f"  [dim]{plain(answer.notice)}[/dim]")
 
 
 @app.command()
@@ -110,6 +109,7 @@ def serve(
 
         from kbm.entrypoints.api.app import create_app
 
+        kbm.catalogue.documents.epoch()  # a data folder that cannot be read ends here, not at the first question
         set_logging("INFO")
         listening = _listen(host, port)
         address = f"http://{host}:{listening.getsockname()[1]}"

@@ -10,14 +10,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.text import Text
 
 from kbm.domain.changes import ChangedDocument, Kind, Part, shortened
 from kbm.domain.releases import ReleasedDocument
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.releases import Gpt, release_json
-from kbm.entrypoints.cli.render import out, print_json, table
+from kbm.entrypoints.cli.render import out, plain, print_json, table
 from kbm.services.diff import ReleaseDiff
 from kbm.services.notes import Notes, notes_of, to_markdown
 
@@ -102,7 +101,7 @@ def show_diff(found: ReleaseDiff) -> None:
     )
     table("", ("", "title", "source", "item"), rows, empty="the documents are the same")
     for change in found.specs:
-        out.print(escape(_clean(f"{change.name}: {change.before} → {change.after}")))
+        out.print(plain(_clean(f"{change.name}: {change.before} → {change.after}")))
     for changed in changes.changed:
         out.print()
         out.print(

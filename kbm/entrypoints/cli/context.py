@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import logging
 import os
@@ -17,9 +18,20 @@ import typer
 from kbm.bootstrap import Kbm
 from kbm.config import find_config, load_settings
 from kbm.entrypoints.cli.render import err, fail
-from kbm.errors import KbmError
+from kbm.errors import KbmError, StorageFailed
 
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+
+_DISK_FAULTS = {
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+}
 
 _given: dict[str, Path | None] = {"config": None}
 
@@ -48,11 +60,24 @@ def opened(*, as_json: bool = False, warn: bool = False) -> Iterator[Kbm]:
 
 @contextmanager
 def told(*, as_json: bool = False) -> Iterator[None]:
-    """Turn a :class:`KbmError` into its paragraph and exit code."""
+    """Turn a :class:`KbmError`, a fault of the disk or an interruption into its paragraph and exit code."""
     try:
         yield
     except KbmError as error:
         raise fail(error, as_json=as_json) from None
+    except KeyboardInterrupt:
+        err.print("interrupted: what was finished is kept; run the same command again to go on")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        # A full disk or missing rights somewhere in the data folder; a bug would not be an OSError with a path.
+        if error.errno not in _DISK_FAULTS:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        told = StorageFailed(
+            f"the data folder cannot be written{where}: {error.strerror}",
+            hint="what was finished is kept; make room or mend the rights, then run the same command again",
+        )
+        raise fail(told, as_json=as_json) from None
 
 
 def who() -> str:
@@ -63,7 +88,7 @@ def who() -> str:
         return f"uid {os.getuid()}"
 
 
-def set_logging(level: str = "WARNING") -> None:
+def set_logging(level: str = "ERROR") -> None:
     """Send events to stderr: ``KBM_LOG=INFO`` shows them, ``KBM_LOG_FORMAT=json`` one JSON object a line."""
     chosen = os.environ.get("KBM_LOG", level).upper()
     as_json = os.environ.get("KBM_LOG_FORMAT") == "json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ import typer
 from kbm import __version__
 from kbm.entrypoints.cli import asking, changes, demo, golden, releases, setup, sources
 from kbm.entrypoints.cli.context import set_config, set_logging
-from kbm.entrypoints.cli.render import err
 
 app = typer.Typer(
     name="kbm",
@@ -50,9 +48,5 @@ app.add_typer(golden.golden_app, name="golden")
 
 
 def run() -> None:
-    """Run the command line; an interrupted command says what is kept."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        err.print("interrupted: what was finished is kept; run the same command again to go on")
-        sys.exit(130)
+    """Run the command line."""
+    app()

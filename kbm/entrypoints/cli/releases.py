@@ -10,7 +10,7 @@ from kbm.bootstrap import Kbm
 from kbm.domain.evaluation import GateReport
 from kbm.domain.releases import Release
 from kbm.entrypoints.cli.context import Json, opened, who
-from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, print_json, table
+from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, plain, print_json, table
 from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.build import BuildResult
 from kbm.services.nightly import GptNight, Night
@@ -126,15 +126,16 @@ def show_night(night: Night, *, as_json: bool) -> None:
         print_json(_night_json(night))
         return
     changed = sum(result.n_stored for result in night.synced.values())
+    read = [result for result in night.synced.values() if "" not in result.plan.failed_scopes]
     removed = sum(len(set(result.plan.removed) - result.plan.held) for result in night.synced.values())
     out.print(
-        f"{counted(len(night.synced), 'source')} read: {counted(changed, 'document')} stored, {removed} removed"
+        f"{counted(len(read), 'source')} read: {counted(changed, 'document')} stored, {removed} removed"
     )
     for error in night.failed_sources.values():
         fail(error, as_json=False)
     for result in night.synced.values():
         for line in (*result.plan.failures, *result.not_fetched):
-            err.print(f"[yellow]{result.plan.source}:[/yellow] {line}")
+            err.print(f"[yellow]{result.plan.source}:[/yellow] {plain(line)}")
         if result.plan.held:
             out.print(
                 f"{result.plan.source} waits for you: {'; '.join(result.plan.held_because)} → kbm plans"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,10 +29,14 @@ from kbm.ports import Stage
 _PIPE_WIDTH = 160
 """Columns of tables that go to a file or another program."""
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(
+    highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH
+)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 _PLAIN_EVERY_S = 5.0
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters of terminals and of writing direction; tab and line break are harmless."""
 
 
 class TerminalProgress:
@@ -64,7 +69,7 @@ class TerminalProgress:
     def say(self, text: str) -> None:
         """Print a line that stays."""
         if not self._quiet:
-            err.print(escape(text))
+            err.print(plain(text))
 
 
 class _Silent:
@@ -83,7 +88,7 @@ class _Bar:
     def advance(self, n: int = 1, note: str = "") -> None:
         """Move the bar."""
         shown = note if len(note) <= 40 else f"…{note[-39:]}"
-        self._progress.update(self._task, advance=n, note=escape(shown))
+        self._progress.update(self._task, advance=n, note=plain(shown))
 
     def total(self, n: int) -> None:
         """Set the bar's end."""
@@ -112,12 +117,18 @@ class _Lines:
 
     def _print(self, more: str = "") -> None:
         of = f" {self._n}" + (f" of {self._total}" if self._total is not None else "") if self._n else ""
-        err.print(escape(f"{self._label}:{of}{more}" if of else f"{self._label}{more}"))
+        err.print(plain(f"{self._label}:{of}{more}" if of else f"{self._label}{more}"))
 
 
 def print_json(value: Any) -> None:
     """Write a result for a program; Any because every command has its own."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def plain(text: object) -> str:
+    """Make any text safe to print: no markup, and no control characters that would steer the terminal."""
+    readable = "".join("\N{REPLACEMENT CHARACTER}" if _STEERS.match(char) else char for char in str(text))
+    return escape(readable)
 
 
 def counted(n: int, noun: str) -> str:
@@ -130,13 +141,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     in ``#`` are aligned right.
     """
     if not rows:
-        out.print(escape(empty))
+        out.print(plain(empty))
         return
     made = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
     for name in columns:
         made.add_column(name.rstrip("#"), justify="right" if name.endswith("#") else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*(plain("" if cell is None else str(cell)) for cell in row))
     out.print(made)
 
 
@@ -146,6 +157,6 @@ def fail(error: KbmError, *, as_json: bool) -> typer.Exit:
         print_json({"error": {"code": error.code, "detail": str(error), "hint": error.hint}})
     else:
         label = "held" if error.exit_code == 3 else "busy" if error.exit_code == 75 else "error"
-        hint = f" [dim]→ {escape(error.hint)}[/dim]" if error.hint else ""
-        err.print(f"[bold red]{label}:[/bold red] {escape(str(error))}{hint}")
+        hint = f" [dim]→ {plain(error.hint)}[/dim]" if error.hint else ""
+        err.print(f"[bold red]{label}:[/bold red] {plain(str(error))}{hint}")
     return typer.Exit(error.exit_code)

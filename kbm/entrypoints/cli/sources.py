@@ -95,7 +95,7 @@ def sync(
         _show_results(results, as_json=as_json)
         for held in unlisted:
             err.print(f"[yellow]held:[/yellow] {'; '.join(held.held_because)} → kbm plans")
-        if failed or any(result.not_fetched or result.plan.failures for result in results):
+        if failed or any(result.incomplete for result in results):
             raise typer.Exit(1)
         if unlisted or any(result.plan.held for result in results):
             raise typer.Exit(HeldForPerson.exit_code)

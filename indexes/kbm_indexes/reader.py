@@ -108,9 +108,10 @@ class ReleaseIndex:
         weight, known, counts = _words(asked.words, matches)
         total = float(weight[known | counts].sum())
         held = np.zeros((len(texts), len(asked.words)), dtype=np.bool_)
+        stems_of_words = [frozenset(asked.stems[list(word.stems)].tolist()) for word in asked.words]
         for at, text in enumerate(texts):
-            stems = np.isin(asked.stems, np.fromiter(stem_set(text), dtype=np.uint32))
-            held[at] = [bool(stems[list(word.stems)].any()) for word in asked.words]
+            stems = stem_set(text)
+            held[at] = [not stems.isdisjoint(wanted) for wanted in stems_of_words]
         return [float(each) for each in share(held, weight * (known | counts), total)]
 
     def n_tokens(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, or_, select
+from sqlalchemy import Engine, and_, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.answers import Passage
@@ -21,6 +21,16 @@ from kbm.store.schema import chunk, chunked, document, document_version, members
 
 _MANY = 500
 """Ids per statement; SQLite takes no more than some thousand parameters."""
+
+
+_PASSAGES = (
+    select(chunk, document_version, document.c.no, document.c.source, document.c.item_id)
+    .add_columns(document.c.id.label("document_id"), document_version.c.title.label("version_title"))
+    .join(document_version, document_version.c.id == chunk.c.version_id)
+    .join(document, document.c.no == document_version.c.document_no)
+    .where(document.c.present == 1, chunk.c.id.in_(bindparam("ids", expanding=True)))
+)
+"""Made once: it is part of every answer, and making it costs more than running it."""
 
 
 class Texts:
@@ -146,17 +156,10 @@ class Texts:
 
     def passages(self, ids: Sequence[ChunkId]) -> dict[ChunkId, tuple[int, Passage]]:
         """Give chunks of present documents, each as (document number, passage)."""
-        query = (
-            select(chunk, document_version, document.c.no, document.c.source, document.c.item_id)
-            .add_columns(document.c.id.label("document_id"), document_version.c.title.label("version_title"))
-            .join(document_version, document_version.c.id == chunk.c.version_id)
-            .join(document, document.c.no == document_version.c.document_no)
-            .where(document.c.present == 1)
-        )
         found: dict[ChunkId, tuple[int, Passage]] = {}
         with self._reads.connect() as connection:
             for some in _slices(ids):
-                for row in connection.execute(query.where(chunk.c.id.in_(some))):
+                for row in connection.execute(_PASSAGES, {"ids": some}):
                     found[ChunkId(row.id)] = (
                         row.no,
                         Passage(

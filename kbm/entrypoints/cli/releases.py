@@ -168,7 +168,7 @@ def _in_words(gpt: str, result: BuildResult) -> str:
     if not result.built:
         return f"{gpt} {made.version} is up to date: nothing was parsed, embedded or written"
     return (
-        f"{gpt} {made.version} built: {made.n_documents} documents, {made.n_chunks} passages "
+        f"{gpt} {made.version} built: {counted(made.n_documents, 'document')}, {counted(made.n_chunks, 'passage')} "
         f"({result.n_rows_added} new rows, {result.n_embedded} texts embedded)"
     )
 

@@ -44,7 +44,7 @@ test-slow: setup-dev  ## the long tests
 	$(BIN)/python -m pytest -m slow
 
 test-live: setup-dev  ## tests against real servers; each skips with a reason where its server cannot run
-	$(BIN)/python -m pytest -m live
+	$(BIN)/python -m pytest -m live || { code=$$?; test $$code -eq 5 && echo "no test needs a real server yet"; }
 
 check: setup-dev  ## style, types, layers, locks
 	$(BIN)/ruff check .

@@ -71,8 +71,8 @@ class Kbm:
         self.close()
 
     def close(self) -> None:
-        """End worker processes and wait for the journal."""
-        for name in ("ask", "parsing", "vectors"):
+        """End worker processes, wait for the journal, and close the databases."""
+        for name in ("ask", "parsing", "vectors", "catalogue", "journal"):
             part = self.__dict__.get(name)
             if part is not None:
                 part.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from kbm.ports import Clock
 from kbm.store.documents import Documents
 from kbm.store.engine import open_database
@@ -25,6 +27,11 @@ class Catalogue:
     plans: Plans
     jobs: Jobs
     golden: Golden
+    _engine: Engine
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
 
 
 def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
@@ -41,6 +48,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         plans=Plans(engine, clock),
         jobs=Jobs(engine, clock),
         golden=Golden(engine, clock),
+        _engine=engine,
     )
 
 

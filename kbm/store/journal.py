@@ -18,6 +18,10 @@ class Journal:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reads, self._writes, self._clock = engine, writing(engine), clock
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._reads.dispose()
+
     def record(self, made: Answer, question: str, hits: tuple[ChunkId, ...], user: str | None) -> None:
         """Store an answer with its question. Quotes are kept as spans, never as text."""
         with self._writes.begin() as connection:

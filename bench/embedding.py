@@ -78,7 +78,7 @@ def run(*, quick: bool) -> Iterator[Part]:
 
 
 def _measure(part: Part, precision: str, *, rounds: int) -> None:
-    ours, plain = minilm("" if precision == "fp32" else precision), PaddedBatches(precision)
+    ours, plain = minilm(f"{precision},threads=1"), PaddedBatches(precision)
     cases = {f"{tokens} tokens": _exactly(plain.tokenizer, tokens) for tokens in LENGTHS}
     cases["10 to 256 tokens, mixed"] = _mixed(plain.tokenizer)
     for name, lines in cases.items():

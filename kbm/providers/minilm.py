@@ -38,6 +38,8 @@ TOKENIZER = "tokenizer.json"
 MAX_TOKENS = 256
 """What the model was trained on; the rest of a longer text is not seen."""
 HINT = "install them with: kbm models add minilm"
+MOST_THREADS = 4
+"""Texts embedded side by side unless the argument says otherwise: a build should leave a larger machine usable."""
 GRAPH_VERSION = "1"
 """Raised when the same weights would give other bits."""
 
@@ -53,7 +55,7 @@ class MiniLm:
 
     The *argument* is empty or a comma-separated list: ``int8`` for a quarter of the size and twice the speed at
     a cosine of about .99 to the full model (its vectors are another index version), ``threads=N`` for N texts
-    at a time.
+    at a time (as many as there are cores, at most four, if left out).
 
     Raises:
         ModelMissing: the weights are not installed.
@@ -183,7 +185,7 @@ def _read_note(note: Path) -> dict[str, Any]:
 
 
 def _parse(argument: str) -> _Options:
-    precision, threads = "fp32", 1
+    precision, threads = "fp32", min(MOST_THREADS, os.cpu_count() or 1)
     for part in filter(None, (piece.strip() for piece in argument.split(","))):
         key, _, value = part.partition("=")
         if part in ("fp32", "int8"):

@@ -97,8 +97,9 @@ class Build:
             folder.sweep([one.seq for one in self.releases.all(gpt.name)])
             n_rows_added, n_embedded = self.rows.add(gpt.name, spec, folder, places, progress)
             sealed = folder.seal(seq, [place.chunk_id for place in places])
-        with progress.stage(f"probe {gpt.name}"):
+        with progress.stage(f"probe {gpt.name}", 1) as stage:
             failed = self._probe(gpt, seq)
+            stage.advance()
         made = Release(
             gpt=gpt.name,
             version=self._next_version(gpt, newest, current),

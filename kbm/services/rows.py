@@ -15,8 +15,8 @@ from kbm.errors import KbmError
 from kbm.ports import Embedder, Progress, Vectors, VectorStore
 from kbm.services.needs import IndexFolder, Releases, Texts
 
-EMBED_BATCH = 256
-"""Chunks embedded and stored at a time: what a crash can cost at most, some ten seconds of work."""
+EMBED_BATCH = 64
+"""Chunks embedded and stored at a time: what a crash can cost at most, some two seconds of work."""
 
 SEGMENT_ROWS = 65_536
 """Rows per segment file; row numbers inside a segment have 16 bits."""

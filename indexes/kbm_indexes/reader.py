@@ -183,7 +183,7 @@ class ReleaseIndex:
         stems = rank_terms(segments, view_stems, mask.stem_norms, matches)
         grams = rank_terms(segments, view_grams, mask.gram_norms, gram_matches)
         dense = None if vector is None else rank_vectors(segments, mask, self._checked(vector))
-        fused = fuse([stems, grams] if dense is None else [stems, grams, dense])
+        fused = fuse([stems, grams], dense)
         weight, known, counts = _words(question.words, matches)
         return Retrieval(
             hits=_hits(fused, k),

@@ -223,7 +223,7 @@ class Sync:
             ref_version=ref.version,
             readers=readers,
             scope=ref.scope,
-            title=ref.title or _name_of(ref.id),
+            title=ref.title or _title_of(ref.id),
             url=ref.url,
             author=ref.author,
             modified=ref.modified,
@@ -307,6 +307,13 @@ def _readers_of(ref: Ref, default: frozenset[str]) -> frozenset[str]:
 
 def _name_of(item_id: str) -> str:
     return item_id.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _title_of(item_id: str) -> str:
+    """Make a title of an item's name, for documents that have none: ``Urlaub_2026.txt`` is "Urlaub 2026"."""
+    name = _name_of(item_id)
+    stem, dot, ending = name.rpartition(".")
+    return " ".join((stem if dot and stem and len(ending) <= 5 else name).replace("_", " ").split()) or name
 
 
 def _too_large(item: StoredItem, size: int, limit: int) -> StoredItem:

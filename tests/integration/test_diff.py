@@ -214,5 +214,5 @@ def test_the_command_line_tells_both(tmp_path: Path) -> None:
     assert "\x1b" not in shown
     assert [one["item_id"] for one in told["changed"]] == ["leave.txt"]
     assert notes.startswith(f"## [{second}] – ")
-    assert "### Modifié\n\n- **leave.txt** – docs · `leave.txt`\n" in notes
+    assert "### Modifié\n\n- **leave** – docs · `leave.txt`\n" in notes
     assert (first["first"], first["language"], len(first["categories"][0]["documents"])) == (True, "de", 3)

@@ -330,3 +330,15 @@ def test_a_held_plan_is_settled_when_its_reason_is_gone(tmp_path: Path) -> None:
 
         assert held == 1
         assert kbm.catalogue.plans.held() == []
+
+
+def test_a_document_without_a_title_is_called_by_its_name(tmp_path: Path) -> None:
+    source = FakeConnector(
+        items={"hr/Urlaub_und_Freistellung.txt": "30 Tage im Jahr.", "VA-014": "Ein Wort."}
+    )
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+
+        titles = {one.title for one in kbm.catalogue.documents.current_versions(["docs"])}
+
+        assert titles == {"Urlaub und Freistellung", "VA-014"}

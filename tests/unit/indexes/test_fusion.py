@@ -20,28 +20,30 @@ def ids(row: NDArray[np.int64]) -> NDArray[np.uint8]:
     return found
 
 
-def test_equal_thirds_after_min_max() -> None:
+def test_the_dense_ranking_counts_a_quarter_after_min_max() -> None:
     fused = fuse(
-        [ranking({1: 9.0, 2: 5.0, 3: 1.0}), ranking({2: 3.0, 4: 1.0}), ranking({1: 0.9, 3: 0.4, 2: 0.65})]
+        [ranking({1: 9.0, 2: 5.0, 3: 1.0}), ranking({2: 3.0, 4: 1.0})], ranking({1: 0.9, 3: 0.4, 2: 0.65})
     )
 
     scores = dict(zip(fused.row.tolist(), fused.score.tolist(), strict=True))
-    assert scores == pytest.approx({1: 2 / 3, 2: (0.5 + 1 + 0.5) / 3, 3: 0.0, 4: 0.0}, abs=1e-6)
+    assert scores == pytest.approx(
+        {1: 0.375 + 0.25, 2: 0.375 * 0.5 + 0.375 + 0.25 * 0.5, 3: 0.0, 4: 0.0}, abs=1e-6
+    )
     assert fused.row[:2].tolist() == [2, 1]
 
 
 def test_halves_without_a_vector() -> None:
-    fused = fuse([ranking({1: 2.0, 2: 1.0}), ranking({1: 5.0, 2: 4.0})])
+    fused = fuse([ranking({1: 2.0, 2: 1.0}), ranking({1: 5.0, 2: 4.0})], None)
 
     assert fused.score.tolist() == [1.0, 0.0]
 
 
 def test_a_lone_row_gets_the_whole_part() -> None:
-    assert fuse([ranking({5: 0.01}), ranking({})]).score.tolist() == [0.5]
+    assert fuse([ranking({5: 0.01}), ranking({})], None).score.tolist() == [0.5]
 
 
 def test_nothing_fuses_to_nothing() -> None:
-    assert fuse([ranking({}), ranking({})]).row.size == 0
+    assert fuse([ranking({}), ranking({})], None).row.size == 0
 
 
 def test_scores_that_differ_below_a_millionth_are_ties_by_id() -> None:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from kbm.domain.retrieval import Signals
 
 DENSE_PART = 0.25
-"""What the dense ranking counts; the lexical ones share the rest. Against a third it lost hit@1 in none of nine measured
-settings (English, German, French; a title, a file name or nothing before the text) and won in seven."""
+"""What the dense ranking counts; the lexical ones share the rest. Against a third it lost hit@1 in none of nine
+measured settings (English, German, French; a title, a file name or nothing before the text) and won in seven."""
 
 DEPTH = 100
 """How many rows of each ranking take part."""

@@ -18,13 +18,16 @@ def settings(
     *,
     readers: Mapping[str, Sequence[str]] | None = None,
     gpts: Mapping[str, Sequence[str]] | None = None,
+    max_age: str | None = None,
     embedder: str = "none",
 ) -> Settings:
     """Make settings with these sources, readable by everyone, and one GPT ``helper`` over all of them."""
     return Settings(
         kbm=KbmSection(name="Test company", embedder=embedder),
         sources={
-            name: SourceSection(kind="files", readers=tuple((readers or {}).get(name, ("everyone",))))
+            name: SourceSection(
+                kind="files", readers=tuple((readers or {}).get(name, ("everyone",))), max_age=max_age
+            )
             for name in sources
         },
         gpts={
@@ -46,10 +49,11 @@ def kbm_over(
     clock: FakeClock | None = None,
     readers: Mapping[str, Sequence[str]] | None = None,
     gpts: Mapping[str, Sequence[str]] | None = None,
+    max_age: str | None = None,
 ) -> Iterator[Kbm]:
     """Open a kbm whose sources are *connectors*; a single one is the source ``docs``."""
     by_name = {"docs": connectors} if isinstance(connectors, FakeConnector) else connectors
-    made = settings(folder, list(by_name), readers=readers, gpts=gpts)
+    made = settings(folder, list(by_name), readers=readers, gpts=gpts, max_age=max_age)
     with Kbm(
         made, clock=clock or FakeClock(), connectors=by_name, embedder=embedder or FakeEmbedder()
     ) as kbm:

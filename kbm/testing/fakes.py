@@ -90,9 +90,9 @@ class FakeClock:
 class FakeConnector:
     """A source in memory: item id → text. Counts what is fetched, and fails where it is told to.
 
-    ``readers`` holds what the source says of single items; the others take the configured default. ``down`` makes
-    the whole source unavailable, ``failing`` holds items whose body cannot be had, ``complete`` set to False makes
-    a listing that does not vouch for itself, and ``failed`` holds scopes that cannot be listed.
+    ``readers`` and ``modified`` hold what the source says of single items; for the others it says nothing. ``down``
+    makes the whole source unavailable, ``failing`` holds items whose body cannot be had, ``complete`` set to False
+    makes a listing that does not vouch for itself, and ``failed`` holds scopes that cannot be listed.
     """
 
     kind: ClassVar[str] = "fake"
@@ -100,6 +100,7 @@ class FakeConnector:
 
     items: dict[str, str] = field(default_factory=dict)
     readers: dict[str, frozenset[str]] = field(default_factory=dict)
+    modified: dict[str, datetime] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
@@ -121,7 +122,13 @@ class FakeConnector:
             if not any(id.startswith(f"{scope}/") for scope in self.failed):
                 version = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
                 scope = id.rpartition("/")[0]
-                yield Ref(id=id, version=version, readers=self.readers.get(id), scope=scope)
+                yield Ref(
+                    id=id,
+                    version=version,
+                    readers=self.readers.get(id),
+                    scope=scope,
+                    modified=self.modified.get(id),
+                )
         yield Mark(cursor=None, full=self.complete)
 
     def fetch(self, ref: Ref) -> Blob:

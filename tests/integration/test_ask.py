@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -136,13 +137,16 @@ def test_without_the_embedder_words_alone_answer_and_it_says_so(tmp_path: Path) 
         assert answer.degraded == ("embedder fake did not answer: words only",)
 
 
-def test_an_old_document_is_marked_stale(tmp_path: Path) -> None:
-    clock = FakeClock()
-    with kbm_over(tmp_path, company(), clock=clock) as kbm:
-        released(kbm)
-        answer = kbm.ask.run("helper", "How many days of leave do employees get?", Caller())
+def test_a_document_older_than_its_source_allows_is_marked_stale(tmp_path: Path) -> None:
+    clock, source = FakeClock(), company()
+    source.modified = {
+        "leave.txt": clock.now() - timedelta(days=400),
+        "press.txt": clock.now() - timedelta(days=10),
+    }
+    with kbm_over(tmp_path, source, clock=clock, max_age="365d") as kbm:
+        found = released(kbm).retrieve.run("helper", "leave and press", Caller()).passages
 
-        assert not any(one.passage.stale for one in answer.citations)  # the source gives no dates
+        assert {one.item_id: one.stale for one in found} == {"leave.txt": True, "press.txt": False}
 
 
 def test_a_citation_links_to_the_document_in_its_release_unless_its_source_is_on_the_web(

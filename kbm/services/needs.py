@@ -161,7 +161,7 @@ class ReleaseIndex(Protocol):
 
 
 class Indexes(Protocol):
-    """Opens index folders and releases; :class:`kbm.bootstrap.Indexes` does it with ``kbm_indexes``."""
+    """Opens index folders and releases; :class:`kbm.indexes.Indexes` does it with ``kbm_indexes``."""
 
     def folder(
         self, gpt: str, spec: IndexSpec, segments: Sequence[SegmentRecord]

@@ -1,7 +1,6 @@
-"""The composition root: settings and plug-ins become use cases.
+"""The parts that use cases are made of: storage, plug-ins, and what kbm.toml says about them.
 
-Everything is made on first use, so that a command pays only for what it needs. Tests build the same thing with a
-clock of their own.
+Everything is made on first use, so that a command pays only for what it needs.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import importlib.metadata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from kbm import __version__, registry
 from kbm.clock import SystemClock
@@ -20,17 +19,9 @@ from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.errors import ConfigError, ModelMissing, NotFound, PluginNotFound
 from kbm.indexes import Indexes
 from kbm.ports import Chunker, Clock, Connector, Embedder, Parser, VectorStore
-from kbm.services.ask import Ask
-from kbm.services.build import Build, GptToBuild
-from kbm.services.diff import Diff
-from kbm.services.document import ShowDocument
-from kbm.services.evaluate import Evaluate
-from kbm.services.nightly import Nightly, NightPolicy
-from kbm.services.publish import Publish
-from kbm.services.rebuild import Rebuild
-from kbm.services.retrieve import Retrieve, ServedGpt
-from kbm.services.rows import Rows
-from kbm.services.sync import SourceToSync, Sync
+from kbm.services.build import GptToBuild
+from kbm.services.nightly import NightPolicy
+from kbm.services.sync import SourceToSync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
 from kbm.store.journal import Journal
 from kbm.store.lock import work_lock
@@ -44,8 +35,8 @@ VECTOR_STORE = "chroma"
 NO_EMBEDDER = "none"
 
 
-class Kbm:
-    """Everything the entry points call. Close it when done.
+class Parts:
+    """Storage and plug-ins by configuration. Close it when done.
 
     *connectors* (by source) and *embedder* take the place of what kbm.toml names: tests give fakes, programs give
     parts of their own.
@@ -64,7 +55,7 @@ class Kbm:
         self._connectors = connectors or {}
         self._given_embedder = embedder
 
-    def __enter__(self) -> Kbm:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -255,125 +246,6 @@ class Kbm:
                 chat=self.settings.kbm.chat,
             ),
             tools=_tools(),
-        )
-
-    # -- use cases -------------------------------------------------------------------------------------------
-
-    @cached_property
-    def sync(self) -> Sync:
-        """Bring stored documents up to date."""
-        return Sync(
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            plans=self.catalogue.plans,
-            raw=self.raw,
-            parsing=self.parsing,
-        )
-
-    @cached_property
-    def _rows(self) -> Rows:
-        return Rows(
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            embedder=self.embedder,
-            open_vectors=lambda: self.vectors,
-        )
-
-    @cached_property
-    def build(self) -> Build:
-        """Build candidates."""
-        return Build(
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            indexes=self.indexes,
-            rows=self._rows,
-            chunker=self.chunker,
-            clock=self.clock,
-        )
-
-    @cached_property
-    def rebuild(self) -> Rebuild:
-        """Check indexes, and make damaged ones anew."""
-        return Rebuild(
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            indexes=self.indexes,
-            rows=self._rows,
-        )
-
-    @cached_property
-    def diff(self) -> Diff:
-        """Tell what differs between releases."""
-        return Diff(
-            documents=self.catalogue.documents, texts=self.catalogue.texts, releases=self.catalogue.releases
-        )
-
-    @cached_property
-    def publish(self) -> Publish:
-        """Let a release answer."""
-        return Publish(releases=self.catalogue.releases, indexes=self.indexes)
-
-    @cached_property
-    def nightly(self) -> Nightly:
-        """Bring GPTs up to date."""
-        return Nightly(
-            sync=self.sync,
-            build=self.build,
-            evaluate=self.evaluate,
-            publish=self.publish,
-            releases=self.catalogue.releases,
-        )
-
-    @cached_property
-    def evaluate(self) -> Evaluate:
-        """Ask golden questions, and decide at the gate."""
-        return Evaluate(
-            golden=self.catalogue.golden,
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            retrieve=self.retrieve,
-            ask=self.ask,
-        )
-
-    @cached_property
-    def retrieve(self) -> Retrieve:
-        """Find passages."""
-        gpts = {
-            name: ServedGpt(
-                name=name,
-                title=section.title,
-                max_age_hours={one: self.settings.sources[one].max_age_hours for one in section.sources},
-            )
-            for name, section in self.settings.gpts.items()
-        }
-        return Retrieve(
-            gpts=gpts,
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            indexes=self.indexes,
-            embedder=self.embedder,
-            no_embedder=self.no_embedder,
-            public_url=self.settings.kbm.public_url,
-            clock=self.clock,
-        )
-
-    @cached_property
-    def ask(self) -> Ask:
-        """Answer questions."""
-        return Ask(retrieve=self.retrieve, journal=self.journal, clock=self.clock)
-
-    @cached_property
-    def show_document(self) -> ShowDocument:
-        """Show documents."""
-        return ShowDocument(
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            retrieve=self.retrieve,
-            gpts=tuple(self.settings.gpts),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
+from kbm.entrypoints.api.examples import PROBLEM_TYPE, with_examples
 from kbm.entrypoints.api.routes import router
 from kbm.entrypoints.api.schemas import Problem
 from kbm.errors import KbmError
@@ -23,9 +25,19 @@ MAX_BODY_BYTES = 64_000
 """No body of these routes has a reason to be larger."""
 
 
+class Service(FastAPI):
+    """FastAPI, with an example beside everything it describes."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Give ``/openapi.json``; Any is FastAPI's own type."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_examples(super().openapi())
+        return self.openapi_schema
+
+
 def create_app(kbm: Kbm) -> FastAPI:
     """Make the application over an open kbm; the caller closes kbm."""
-    app = FastAPI(
+    app = Service(
         title=f"{kbm.settings.kbm.name}: knowledge",
         version=__version__,
         description="Ask the knowledge of each assistant; every sentence comes with a verbatim quote and its source.",
@@ -45,9 +57,7 @@ def problem(status: int, code: str, detail: str, hint: str = "") -> JSONResponse
     """Say an error as ``application/problem+json``."""
     body = Problem(title=http.HTTPStatus(status).phrase, status=status, code=code, detail=detail, hint=hint)
     headers = {"Retry-After": "5"} if status == 503 else None
-    return JSONResponse(
-        body.model_dump(), status_code=status, media_type="application/problem+json", headers=headers
-    )
+    return JSONResponse(body.model_dump(), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def on_kbm_error(_: Request, error: Exception) -> JSONResponse:

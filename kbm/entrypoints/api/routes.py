@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
+from kbm.entrypoints.api.examples import ANSWER_ID, DOCUMENT_ID
 from kbm.entrypoints.api.schemas import (
     AnswerOut,
     AskIn,
@@ -16,6 +17,7 @@ from kbm.entrypoints.api.schemas import (
     GptOut,
     GptsOut,
     Health,
+    Noted,
     Problem,
     SearchIn,
     SearchOut,
@@ -41,16 +43,33 @@ KbmDep = Annotated[Kbm, Depends(kbm_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
 GptName = Annotated[str, Path(description="Name of the assistant.", examples=["offers"], max_length=64)]
 
-_PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
-ERRORS: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    404: {**_PROBLEM, "description": "No such assistant, release, document or answer."},
-    413: {**_PROBLEM, "description": "The body is too large."},
-    422: {**_PROBLEM, "description": "The question or the body cannot be used."},
-    503: {**_PROBLEM, "description": "Something is not ready; try again."},
+_NOT_READY: dict[str, Any] = {  # Any: FastAPI's own type
+    "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+}
+_ERRORS: dict[int, str] = {
+    400: "The body is no JSON text.",
+    404: "No such assistant, release, document or answer.",
+    409: "The release named cannot be asked: it failed its probe.",
+    413: "The body is too large.",
+    422: "The question, the body or a parameter cannot be used.",
+    503: "Something is not ready; try again.",
 }
 
 
-@router.post("/v1/gpts/{gpt}/ask", operation_id="ask", responses=ERRORS, tags=["answers"])
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route as FastAPI takes them."""
+    return {
+        status: {"model": Problem, "description": _ERRORS[status], **(_NOT_READY if status == 503 else {})}
+        for status in statuses
+    }
+
+
+ASKED = errors(400, 404, 409, 413, 422, 503)
+SENT = errors(400, 404, 413, 422, 503)
+SHOWN = errors(404, 422, 503)
+
+
+@router.post("/v1/gpts/{gpt}/ask", operation_id="ask", responses=ASKED, tags=["answers"])
 def post_ask(gpt: GptName, body: AskIn, kbm: KbmDep, caller: CallerDep) -> AnswerOut:
     """Answer a question with cited sentences, or say that the knowledge does not hold it."""
     made = kbm.ask.run(
@@ -59,22 +78,22 @@ def post_ask(gpt: GptName, body: AskIn, kbm: KbmDep, caller: CallerDep) -> Answe
     return AnswerOut.of(made)
 
 
-@router.post("/v1/gpts/{gpt}/search", operation_id="search", responses=ERRORS, tags=["answers"])
+@router.post("/v1/gpts/{gpt}/search", operation_id="search", responses=SENT, tags=["answers"])
 def post_search(gpt: GptName, body: SearchIn, kbm: KbmDep, caller: CallerDep) -> SearchOut:
     """Give the passages nearest to a query, best first."""
     return SearchOut.of(kbm.retrieve.run(gpt, body.query, caller, k=body.k))
 
 
-@router.post("/v1/answers/{answer_id}/feedback", operation_id="feedback", responses=ERRORS, tags=["answers"])
+@router.post("/v1/answers/{answer_id}/feedback", operation_id="feedback", responses=SENT, tags=["answers"])
 def post_feedback(
-    answer_id: Annotated[str, Path(max_length=64)], body: FeedbackIn, kbm: KbmDep
-) -> dict[str, str]:
+    answer_id: Annotated[str, Path(max_length=64, examples=[ANSWER_ID])], body: FeedbackIn, kbm: KbmDep
+) -> Noted:
     """Say whether an answer helped."""
     kbm.ask.feedback(answer_id, body.verdict, body.comment)
-    return {"status": "noted"}
+    return Noted()
 
 
-@router.get("/v1/gpts", operation_id="listGpts", tags=["knowledge"])
+@router.get("/v1/gpts", operation_id="listGpts", responses=errors(503), tags=["knowledge"])
 def get_gpts(kbm: KbmDep) -> GptsOut:
     """List the assistants and the release that answers for each."""
     listed = []
@@ -91,9 +110,14 @@ def get_gpts(kbm: KbmDep) -> GptsOut:
     return GptsOut(gpts=listed)
 
 
-@router.get("/v1/documents/{document_id}", operation_id="getDocument", responses=ERRORS, tags=["knowledge"])
+@router.get(
+    "/v1/documents/{document_id}",
+    operation_id="getDocument",
+    responses=SHOWN,
+    tags=["knowledge"],
+)
 def get_document(
-    document_id: Annotated[str, Path(max_length=64)],
+    document_id: Annotated[str, Path(max_length=64, examples=[DOCUMENT_ID])],
     kbm: KbmDep,
     caller: CallerDep,
     gpt: Annotated[str | None, Query(max_length=64, description="Show it as this assistant has it.")] = None,
@@ -105,7 +129,7 @@ def get_document(
     return DocumentOut.of(kbm.show_document.run(document_id, caller, gpt=gpt, release=release))
 
 
-@router.get("/healthz", operation_id="health", tags=["operations"])
+@router.get("/healthz", operation_id="health", responses=errors(503), tags=["operations"])
 def get_health(kbm: KbmDep) -> Health:
     """Say that the service answers, and with which releases."""
     live = {name: kbm.catalogue.releases.live(name) for name in kbm.settings.gpts}

@@ -20,9 +20,15 @@ class _In(BaseModel):
 class AskIn(_In):
     """A question."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"question": "Wie lange dauert der Referenzlauf der KB 40?", "user": "intranet"}]
+        }
+    )
+
     question: str = Field(
         description=f"The question, in German, English or French; at most {MAX_QUESTION_CHARS} characters.",
-        examples=["Wie lange ist die Lieferzeit der KB 65?"],
+        examples=["Wie lange dauert der Referenzlauf der KB 40?"],
     )
     user: str | None = Field(
         default=None, max_length=200, description="A label for the log; never an identity."
@@ -36,12 +42,18 @@ class AskIn(_In):
 class SearchIn(_In):
     """A search."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "Anzugsmoment M12", "k": 1}]})
+
     query: str = Field(description="Words or a question.", examples=["Anzugsmoment M12"])
     k: int = Field(default=10, ge=1, le=100, description="Most hits to give.")
 
 
 class FeedbackIn(_In):
     """What somebody thought of an answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"verdict": "helpful", "comment": "Found it at once."}]}
+    )
 
     verdict: Verdict = Field(examples=["helpful"])
     comment: str | None = Field(default=None, max_length=4000)
@@ -169,6 +181,12 @@ class SearchOut(BaseModel):
             hits=[HitOut.of(passage) for passage in found.passages],
             degraded=list(found.degraded),
         )
+
+
+class Noted(BaseModel):
+    """That feedback was written down."""
+
+    status: str = "noted"
 
 
 class GptOut(BaseModel):

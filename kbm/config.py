@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -26,6 +26,8 @@ CHAT_MODELS = ("extractive",)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}[a-z0-9]|[a-z0-9]{1,2}")
 _READER = re.compile(r"everyone|(group|user):\S+")
 _DURATION = re.compile(r"(\d+)([hdw])")
+_DAY = r"(?:\d{4}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_FREEZE = re.compile(f"{_DAY}/{_DAY}")
 
 
 def _slug(value: str) -> str:
@@ -60,14 +62,33 @@ def _duration(value: str) -> str:
     return value
 
 
+def _freeze(value: str) -> str:
+    if not _FREEZE.fullmatch(value):
+        raise ValueError("write two days, 2026-12-20/2027-01-06, or 12-20/01-06 for every year")
+    return value
+
+
+def _secret_ref(value: str) -> str:
+    if value and not value.startswith(("env:", "file:")):
+        raise ValueError("a secret is named, never written here: 'env:NAME' or 'file:PATH'")
+    return value
+
+
 Reader = Annotated[str, AfterValidator(_reader)]
+SecretRef = Annotated[str, AfterValidator(_secret_ref)]
 Language = Annotated[str, AfterValidator(_language)]
 Chat = Annotated[str, AfterValidator(_chat)]
 Duration = Annotated[str, AfterValidator(_duration)]
+Freeze = Annotated[str, AfterValidator(_freeze)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def hours(duration: str) -> int:
+    """Give a duration such as ``36h``, ``365d`` or ``8w`` in hours."""
+    return int(duration[:-1]) * {"h": 1, "d": 24, "w": 168}[duration[-1]]
 
 
 class KbmSection(_Section):
@@ -93,6 +114,17 @@ class KbmSection(_Section):
         default=2048, ge=256, description="Most memory to parse one document, in MB."
     )
     workers: int = Field(default=1, ge=1, le=16, description="Parsing processes at work at once.")
+    reserve_mb: int = Field(
+        default=512, ge=0, description="Room that must stay free on the disk; less stops a build, in MB."
+    )
+    question_retention: Duration = Field(
+        default="30d", description="How long questions stay readable in the journal."
+    )
+    nightly_at: str = Field(
+        default="02:30",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When `kbm serve --with-scheduler` runs the night, local time.",
+    )
 
 
 class BrakeSection(_Section):
@@ -113,6 +145,9 @@ class SourceSection(_Section):
     )
     steward: str = Field(default="", description="Mail address of the person who looks after the source.")
     max_age: Duration | None = Field(default=None, description="Documents older than this are marked stale.")
+    on_change: Literal["", "patch"] = Field(
+        default="", description="'patch': `kbm watch` brings changes of this source into a release at once."
+    )
     brake: BrakeSection = Field(default=BrakeSection())
 
     @property
@@ -123,8 +158,7 @@ class SourceSection(_Section):
     @property
     def max_age_hours(self) -> int | None:
         """Give ``max_age`` in hours."""
-        found = _DURATION.fullmatch(self.max_age or "")
-        return int(found[1]) * {"h": 1, "d": 24, "w": 168}[found[2]] if found else None
+        return hours(self.max_age) if self.max_age else None
 
     def brake_rule(self) -> Brake:
         """Give the brake as the rule that plans are made by."""
@@ -147,6 +181,20 @@ class ReleaseSection(_Section):
     max_drop: float = Field(
         default=0.03, ge=0, le=1, description="Largest fall of hit@5 that passes the gate."
     )
+    train: Literal["", "mon", "tue", "wed", "thu", "fri", "sat", "sun"] = Field(
+        default="",
+        description="Weekday whose night also publishes a MINOR that passes; empty: a person does.",
+    )
+    freeze: tuple[Freeze, ...] = Field(
+        default=(),
+        description="Days without a release by itself, '2026-12-20/2027-01-06', or every year '12-20/01-06'.",
+    )
+    keep: int = Field(
+        default=30, ge=2, description="Releases whose index is kept, beside live, previous and labelled ones."
+    )
+    purge_after: Duration = Field(
+        default="90d", description="How long the content of a release stays after its index was put away."
+    )
 
 
 class GptSection(_Section):
@@ -161,12 +209,30 @@ class GptSection(_Section):
     release: ReleaseSection = Field(default=ReleaseSection())
 
 
+class ReportSection(_Section):
+    """Who gets the morning report, and how."""
+
+    mail_to: tuple[str, ...] = Field(default=(), description="Mail addresses that get the morning report.")
+    mail_from: str = Field(default="kbm@localhost", description="Sender of the morning report.")
+    smtp: str = Field(
+        default="smtp://127.0.0.1:25",
+        pattern=r"^smtps?://",
+        description="Mail server, 'smtp://HOST:PORT' or 'smtps://HOST:PORT'.",
+    )
+    smtp_user: str = Field(default="", description="Name at the mail server; empty: no login.")
+    smtp_password: SecretRef = Field(default="", description="Its password: 'env:NAME' or 'file:PATH'.")
+    webhook: str = Field(
+        default="", pattern=r"^(https?://.+)?$", description="Address the report is sent to as JSON."
+    )
+
+
 class Settings(_Section):
     """All of ``kbm.toml``."""
 
     kbm: KbmSection
     sources: dict[Annotated[str, AfterValidator(_slug)], SourceSection] = Field(default_factory=dict)
     gpts: dict[Annotated[str, AfterValidator(_slug)], GptSection] = Field(default_factory=dict)
+    report: ReportSection = Field(default=ReportSection())
     path: Path = Field(default=Path(CONFIG_NAME), exclude=True)
 
     @model_validator(mode="after")
@@ -262,11 +328,13 @@ def _in_words(fault: Mapping[str, Any]) -> str:
 def _known_keys(place: list[str]) -> list[str]:
     match place:
         case []:
-            return ["kbm", "sources", "gpts"]
+            return ["kbm", "sources", "gpts", "report"]
         case ["kbm"]:
             return list(KbmSection.model_fields)
         case ["sources", _, "brake"]:
             return list(BrakeSection.model_fields)
+        case ["report"]:
+            return list(ReportSection.model_fields)
         case ["gpts", _]:
             return list(GptSection.model_fields)
         case ["gpts", _, "people"]:

@@ -5,11 +5,13 @@ KbmError
 ├── UsageError                the request itself is wrong
 │   ├── BadQuestion               empty, too long, or not text
 │   ├── NothingLive               no release of the GPT is published yet
+│   ├── ReleaseEvicted            its index was put away, or its content is gone
 │   └── NotFound                  no GPT, source, release, document … of that name
 ├── PluginNotFound            nothing installed under that name
 ├── PluginBroken              installed, but it cannot be loaded
 ├── ModelMissing              the embedder's weights are not installed
 ├── Busy                      another process does this work now
+├── LeaseLost                 another process took this work over; nothing more is written
 ├── ConnectorError            a source could not be read
 │   ├── ConnectorUnavailable      try again later (timeout, 429, 5xx)
 │   └── ConnectorRefused          a person must act (credentials, rights, profile)
@@ -19,6 +21,7 @@ KbmError
 ├── ReleaseNotSealed          the release asked for is not sealed yet
 ├── IndexDamaged              an index file is not what was sealed
 ├── StorageFailed             the data folder is full, read-only or not ours
+│   └── DiskFull                  not enough room to begin
 └── DatabaseNewer             the data folder was written by a newer kbm
 
 Whether repeating helps is a property of the type (``retryable``), as are the exit code at the command line
@@ -86,6 +89,14 @@ class NothingLive(UsageError):
     http_status = 404
 
 
+class ReleaseEvicted(UsageError):
+    """The release is known, but its index was put away to save room, or its content was purged."""
+
+    code = "release_evicted"
+    exit_code = 1
+    http_status = 409
+
+
 class PluginNotFound(KbmError):
     """Nothing is installed under that name."""
 
@@ -117,6 +128,18 @@ class Busy(KbmError):
     """Another process holds the lock; it is named. Nothing was changed."""
 
     code = "busy"
+    retryable = True
+    exit_code = 75
+    http_status = 503
+
+
+class LeaseLost(KbmError):
+    """This process held the work too long without a sign of life; another one took it over.
+
+    What was committed before is kept; nothing after that is written.
+    """
+
+    code = "lease_lost"
     retryable = True
     exit_code = 75
     http_status = 503
@@ -194,6 +217,12 @@ class StorageFailed(KbmError):
     code = "storage"
     retryable = True
     http_status = 503
+
+
+class DiskFull(StorageFailed):
+    """There is not enough room to begin; what is needed and what is free are named. Nothing was changed."""
+
+    code = "disk_full"
 
 
 class DatabaseNewer(KbmError):

@@ -52,6 +52,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[gpts.NAME]", config.GptSection),
     ("[gpts.NAME.people]", config.PeopleSection),
     ("[gpts.NAME.release]", config.ReleaseSection),
+    ("[report]", config.ReportSection),
 )
 NOUNS: tuple[tuple[types.ModuleType, str], ...] = (
     (sync, "Ref"),

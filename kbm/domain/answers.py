@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from kbm.domain.identity import ChunkId, DocumentId
+from kbm.domain.identity import ChunkId, Digest, DocumentId
 
 
 class Outcome(StrEnum):
@@ -85,7 +85,11 @@ class Answer:
     id: str
     gpt: str
     release: str
+    release_digest: Digest
+    canary: bool
     epoch: int
+    readers: frozenset[str]
+    k: int
     outcome: Outcome
     cause: Cause | None
     confidence: float

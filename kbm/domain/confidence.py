@@ -14,16 +14,16 @@ from kbm.domain.answers import Outcome
 from kbm.domain.retrieval import Signals
 
 WITH_DENSE: Mapping[str, float] = {
-    "bias": -5.98,
-    "bm25_share": 3.79,
-    "coverage": -0.02,
-    "coverage_best": 3.64,
-    "bm25_lead": 1.42,
-    "grams_lead": 5.18,
-    "agreed": 2.85,
-    "unknown": -0.55,
-    "cosine": 6.92,
-    "cosine_gap": 2.13,
+    "bias": -6.04,
+    "bm25_share": 3.70,
+    "coverage": 0.42,
+    "coverage_best": 3.21,
+    "bm25_lead": 1.43,
+    "grams_lead": 5.26,
+    "agreed": 2.88,
+    "unknown": -0.43,
+    "cosine": 6.98,
+    "cosine_gap": 2.10,
 }
 LEXICAL: Mapping[str, float] = {
     "bias": -3.46,

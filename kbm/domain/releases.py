@@ -12,21 +12,22 @@ from functools import total_ordering
 
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, digest
 
-_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-rc\.([1-9]\d*))?")
 
 
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A release number by Semantic Versioning 2.0 (https://semver.org)."""
+    """A release number by Semantic Versioning 2.0 (https://semver.org); ``rc`` is set for a canary, 2.0.0-rc.1."""
 
     major: int
     minor: int
     patch: int
+    rc: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """Read ``1.2.3``.
+        """Read ``1.2.3`` or ``1.2.3-rc.4``.
 
         Raises:
             ValueError: it is not of that form.
@@ -34,7 +35,8 @@ class Version:
         found = _SEMVER.fullmatch(text)
         if not found:
             raise ValueError(f"{text!r} is not a release number like 1.2.3")
-        return cls(*(int(part) for part in found.groups()))
+        major, minor, patch, rc = (int(part) if part is not None else None for part in found.groups())
+        return cls(major or 0, minor or 0, patch or 0, rc)
 
     def next_patch(self) -> Version:
         """Give the number of a release with refreshed or corrected content."""
@@ -49,10 +51,13 @@ class Version:
         return Version(self.major + 1, 0, 0)
 
     def __lt__(self, other: Version) -> bool:
-        return (self.major, self.minor, self.patch) < (other.major, other.minor, other.patch)
+        return self._order() < other._order()
+
+    def _order(self) -> tuple[int, int, int, bool, int]:
+        return self.major, self.minor, self.patch, self.rc is None, self.rc or 0
 
     def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
+        return f"{self.major}.{self.minor}.{self.patch}" + (f"-rc.{self.rc}" if self.rc is not None else "")
 
 
 FIRST_RELEASE = Version(1, 0, 0)
@@ -60,7 +65,11 @@ FIRST_RELEASE = Version(1, 0, 0)
 
 def is_patch(live: Version, candidate: Version) -> bool:
     """Tell whether a candidate differs from live in its last number only, upwards."""
-    return (live.major, live.minor) == (candidate.major, candidate.minor) and candidate > live
+    return (
+        candidate.rc is None
+        and (live.major, live.minor) == (candidate.major, candidate.minor)
+        and candidate > live
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +114,14 @@ class ReleaseState(StrEnum):
     FAILED = "failed"  # did not pass its probe
 
 
+class ReleaseContent(StrEnum):
+    """What is still there of a release."""
+
+    INDEXED = "indexed"  # can be asked
+    EVICTED = "evicted"  # its index was put away; it comes back from the catalogue to the same digest
+    PURGED = "purged"  # its documents' texts are gone; only what it was is known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasedDocument:
     """One line of a manifest."""
@@ -120,7 +137,11 @@ class ReleasedDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A sealed content of a GPT. ``seq`` counts builds in order; membership intervals are told in it."""
+    """A sealed content of a GPT.
+
+    ``seq`` counts builds in order; membership intervals are told in it. ``epoch`` is that of visibility when it
+    was built. An erasure sets ``redacted_at`` and gives it a new digest; ``first_digest`` is the one before.
+    """
 
     gpt: str
     version: Version
@@ -130,11 +151,18 @@ class Release:
     index_digest: Digest
     index_spec: IndexSpec
     answer_spec: AnswerSpec
+    sources: tuple[str, ...]
+    epoch: int
     n_documents: int
     n_chunks: int
     created_at: datetime
     published_at: datetime | None = None
     gate: str = "unproved"
+    label: str = ""
+    content: ReleaseContent = ReleaseContent.INDEXED
+    content_at: datetime | None = None
+    redacted_at: datetime | None = None
+    first_digest: Digest | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
 
 

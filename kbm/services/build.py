@@ -73,6 +73,7 @@ class Build:
             KbmError: no document of the GPT's sources could be read, so there is nothing to release.
             IndexDamaged: the probe found the written index wrong; the release is stored as failed.
         """
+        epoch = self.documents.epoch()
         current = self.documents.current_versions(gpt.sources)
         if not current:
             raise KbmError(
@@ -109,6 +110,8 @@ class Build:
             index_digest=sealed.digest,
             index_spec=spec,
             answer_spec=gpt.answer_spec,
+            sources=gpt.sources,
+            epoch=epoch,
             n_documents=len(current),
             n_chunks=len(places),
             created_at=self.clock.now(),

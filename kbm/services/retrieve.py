@@ -55,7 +55,9 @@ class Retrieved:
     gpt: str
     question: str
     release: Release
+    canary: bool
     epoch: int
+    readers: frozenset[str]
     passages: tuple[Passage, ...]
     signals: Signals
     degraded: tuple[str, ...]
@@ -127,7 +129,9 @@ class Retrieve:
             gpt=gpt,
             question=asked,
             release=chosen,
+            canary=False,
             epoch=epoch,
+            readers=caller.readers,
             passages=tuple(passages),
             signals=found.signals,
             degraded=degraded,

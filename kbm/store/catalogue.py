@@ -1,4 +1,4 @@
-"""The catalogue database: one file, told in six topics."""
+"""The catalogue database: one file, told by topic."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from kbm.ports import Clock
+from kbm.store.audit import Audit
 from kbm.store.documents import Documents
 from kbm.store.engine import open_database
 from kbm.store.golden import Golden
 from kbm.store.journal import Journal
 from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
+from kbm.store.secret import Secret
 from kbm.store.texts import Texts
 
 
@@ -27,6 +29,7 @@ class Catalogue:
     plans: Plans
     jobs: Jobs
     golden: Golden
+    audit: Audit
     _engine: Engine
 
     def close(self) -> None:
@@ -48,6 +51,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         plans=Plans(engine, clock),
         jobs=Jobs(engine, clock),
         golden=Golden(engine, clock),
+        audit=Audit(engine, clock),
         _engine=engine,
     )
 
@@ -58,4 +62,4 @@ def open_journal(folder: Path, clock: Clock) -> Journal:
     Raises:
         DatabaseNewer: a newer kbm wrote it.
     """
-    return Journal(open_database(folder, "journal"), clock)
+    return Journal(open_database(folder, "journal"), Secret(folder), clock)

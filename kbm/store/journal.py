@@ -5,18 +5,19 @@ from __future__ import annotations
 from sqlalchemy import Engine, insert, select
 
 from kbm.domain.answers import Answer, Verdict
-from kbm.domain.identity import ChunkId
+from kbm.domain.identity import ChunkId, digest
 from kbm.errors import NotFound
 from kbm.ports import Clock
 from kbm.store.engine import iso, to_json, writing
 from kbm.store.schema import answer, feedback
+from kbm.store.secret import Secret
 
 
 class Journal:
     """The journal database."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._reads, self._writes, self._clock = engine, writing(engine), clock
+    def __init__(self, engine: Engine, secret: Secret, clock: Clock) -> None:
+        self._reads, self._writes, self._secret, self._clock = engine, writing(engine), secret, clock
 
     def close(self) -> None:
         """Close all connections."""
@@ -30,15 +31,25 @@ class Journal:
                     id=made.id,
                     gpt=made.gpt,
                     release=made.release,
+                    release_digest=made.release_digest,
+                    canary=int(made.canary),
                     epoch=made.epoch,
+                    readers=to_json(sorted(made.readers)),
+                    k=made.k,
                     asked_at=iso(self._clock.now()),
                     question=question,
+                    question_mac=self._secret.mac("question", question),
                     user_label=user,
                     outcome=made.outcome,
                     cause=made.cause,
                     confidence=made.confidence,
                     hits=to_json(hits),
-                    citations=to_json([[one.passage.chunk_id, one.start, one.end] for one in made.citations]),
+                    citations=to_json(
+                        [
+                            [one.passage.chunk_id, one.start, one.end, digest("quote", one.quote)]
+                            for one in made.citations
+                        ]
+                    ),
                     degraded=to_json(made.degraded),
                     took_ms=made.took_ms,
                 )

@@ -12,10 +12,20 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, upd
 
 from kbm.domain.evaluation import GateReport
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId
-from kbm.domain.releases import AnswerSpec, IndexSpec, Release, ReleasedDocument, ReleaseState, Version
+from kbm.domain.people import Entry
+from kbm.domain.releases import (
+    AnswerSpec,
+    IndexSpec,
+    Release,
+    ReleaseContent,
+    ReleasedDocument,
+    ReleaseState,
+    Version,
+)
 from kbm.domain.retrieval import SegmentRecord
 from kbm.errors import NotFound, ReleaseNotSealed
 from kbm.ports import Clock
+from kbm.store.audit import append
 from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.schema import document, document_version, membership, pointer, pointer_move, release, segment
 
@@ -224,6 +234,10 @@ class Releases:
                     why=why,
                 )
             )
+            detail = {"from": before.version if before else None, "to": version, "digest": made.digest}
+            append(
+                connection, Entry(who=who, action="publish", subject=gpt, detail=detail, reason=why), at=now
+            )
         return self.get(gpt, version)
 
 
@@ -256,6 +270,8 @@ def _columns(made: Release) -> Mapping[str, Any]:
         "index_digest": made.index_digest,
         "index_spec": to_json(asdict(made.index_spec)),
         "answer_spec": to_json(asdict(made.answer_spec)),
+        "sources": to_json(made.sources),
+        "epoch": made.epoch,
         "n_documents": made.n_documents,
         "n_chunks": made.n_chunks,
         "gate": made.gate,
@@ -277,9 +293,16 @@ def _release(row: Row[Any]) -> Release:
         index_digest=Digest(row.index_digest),
         index_spec=IndexSpec(**json.loads(row.index_spec)),
         answer_spec=AnswerSpec(**{**answer_spec, "languages": tuple(answer_spec["languages"])}),
+        sources=tuple(json.loads(row.sources)),
+        epoch=row.epoch,
         n_documents=row.n_documents,
         n_chunks=row.n_chunks,
         gate=row.gate,
+        label=row.label or "",
+        content=ReleaseContent(row.content),
+        content_at=moment(row.content_at),
+        redacted_at=moment(row.redacted_at),
+        first_digest=Digest(row.first_digest) if row.first_digest else None,
         tools=json.loads(row.tools),
         created_at=datetime.fromisoformat(row.created_at),
         published_at=moment(row.published_at),

@@ -158,6 +158,8 @@ release = Table(
     Column("index_digest", String, nullable=False),
     Column("index_spec", Text, nullable=False),
     Column("answer_spec", Text, nullable=False),
+    Column("sources", Text, nullable=False),  # JSON list
+    Column("epoch", Integer, nullable=False),  # of visibility, when it was built
     Column("n_documents", Integer, nullable=False),
     Column("n_chunks", Integer, nullable=False),
     Column("gate", String, nullable=False),
@@ -165,6 +167,12 @@ release = Table(
     Column("created_at", String, nullable=False),
     Column("published_at", String),
     Column("gate_report", Text),  # JSON
+    Column("override", Text),  # JSON: who let it through against the gate, when and why
+    Column("label", Text),  # a labelled release is never evicted
+    Column("content", String, nullable=False, server_default="indexed"),  # indexed | evicted | purged
+    Column("content_at", String),  # when the content became what it is
+    Column("redacted_at", String),  # an erasure took documents out of it
+    Column("first_digest", String),  # before the first erasure; null while nothing was erased
     UniqueConstraint("gpt", "version"),
 )
 
@@ -194,8 +202,29 @@ pointer = Table(
     "pointer",
     catalogue,
     Column("gpt", String, primary_key=True),
-    Column("name", String, primary_key=True),  # live | previous
+    Column("name", String, primary_key=True),  # live | previous | canary
     Column("seq", Integer, nullable=False),
+)
+
+canary = Table(
+    "canary",
+    catalogue,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("gpt", String, nullable=False),
+    Column("target", String, nullable=False),  # the version it becomes when promoted
+    Column("rc", Integer, nullable=False),  # raised by each rebase
+    Column("group", Text),  # these readers get it
+    Column("share", Float),  # or this share of everybody, in (0, 1]
+    Column("salt", String, nullable=False),
+    Column("state", String, nullable=False),  # running | promoted | stopped
+    Column("started_at", String, nullable=False),
+    Column("ended_at", String),
+    Column("who", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("ended_why", Text),
+    Column("replay", Text),  # JSON: the paired replay before it started
+    Index("ix_canary_gpt_state", "gpt", "state"),
+    sqlite_autoincrement=True,
 )
 
 pointer_move = Table(
@@ -230,6 +259,51 @@ golden_question = Table(
     Column("added_at", String, nullable=False),
 )
 
+lease = Table(
+    "lease",
+    catalogue,
+    Column("name", String, primary_key=True),
+    Column("token", Integer, nullable=False),  # raised by each holder: what an earlier one writes is refused
+    Column("holder", Text),  # JSON: pid, its start, host, boot, work, since; null while free
+    Column("until", Float),  # monotonic seconds of that boot
+)
+
+erasure = Table(
+    "erasure",
+    catalogue,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("item", String, nullable=False, unique=True),  # keyed hash of source and item id
+    Column("document_no", Integer),  # until the erasure is done
+    Column("step", String, nullable=False),  # the last step that is finished
+    Column("started_at", String, nullable=False),
+    Column("finished_at", String),
+    Column("who", String, nullable=False),
+    Column("certificate", Text),  # JSON
+    sqlite_autoincrement=True,
+)
+
+audit = Table(
+    "audit",
+    catalogue,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON of ids and digests, never of text
+    Column("reason_hash", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+audit_reason = Table(
+    "audit_reason",
+    catalogue,
+    Column("audit_id", Integer, ForeignKey("audit.id"), primary_key=True),
+    Column("text", Text, nullable=False),  # erasable: its hash stays in the chain
+)
+
 job = Table(
     "job",
     catalogue,
@@ -252,13 +326,18 @@ answer = Table(
     Column("release", String, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("asked_at", String, nullable=False),
-    Column("question", Text, nullable=False),
+    Column("release_digest", String, nullable=False),
+    Column("question", Text),  # null once its retention is over
+    Column("question_mac", String, nullable=False),  # keyed hash
+    Column("readers", Text, nullable=False),  # JSON: what the caller could read as
+    Column("k", Integer, nullable=False),
+    Column("canary", Integer, nullable=False, server_default="0"),
     Column("user_label", String),
     Column("outcome", String, nullable=False),
     Column("cause", String),
     Column("confidence", Float, nullable=False),
     Column("hits", Text, nullable=False),  # JSON: chunk ids in order
-    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end]
+    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, hash of the quote]
     Column("degraded", Text, nullable=False),  # JSON
     Column("took_ms", Integer, nullable=False),
     Index("ix_answer_gpt_asked_at", "gpt", "asked_at"),

@@ -11,6 +11,43 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("reason_hash", sa.String(), nullable=False),
+        sa.Column("previous", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        sa.UniqueConstraint("hash", name=op.f("uq_audit_hash")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "canary",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("rc", sa.Integer(), nullable=False),
+        sa.Column("group", sa.Text(), nullable=True),
+        sa.Column("share", sa.Float(), nullable=True),
+        sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("started_at", sa.String(), nullable=False),
+        sa.Column("ended_at", sa.String(), nullable=True),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("ended_why", sa.Text(), nullable=True),
+        sa.Column("replay", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_canary")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("canary", schema=None) as batch_op:
+        batch_op.create_index("ix_canary_gpt_state", ["gpt", "state"], unique=False)
+
+    op.create_table(
         "chunk",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("version_id", sa.String(), nullable=False),
@@ -68,6 +105,20 @@ def upgrade() -> None:
         batch_op.create_index("ix_document_parent_no", ["parent_no"], unique=False)
 
     op.create_table(
+        "erasure",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("item", sa.String(), nullable=False),
+        sa.Column("document_no", sa.Integer(), nullable=True),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("started_at", sa.String(), nullable=False),
+        sa.Column("finished_at", sa.String(), nullable=True),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("certificate", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasure")),
+        sa.UniqueConstraint("item", name=op.f("uq_erasure_item")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "golden_question",
         sa.Column("gpt", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -96,6 +147,14 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("token", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("until", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
         "membership",
@@ -151,6 +210,8 @@ def upgrade() -> None:
         sa.Column("index_digest", sa.String(), nullable=False),
         sa.Column("index_spec", sa.Text(), nullable=False),
         sa.Column("answer_spec", sa.Text(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("n_documents", sa.Integer(), nullable=False),
         sa.Column("n_chunks", sa.Integer(), nullable=False),
         sa.Column("gate", sa.String(), nullable=False),
@@ -158,6 +219,12 @@ def upgrade() -> None:
         sa.Column("created_at", sa.String(), nullable=False),
         sa.Column("published_at", sa.String(), nullable=True),
         sa.Column("gate_report", sa.Text(), nullable=True),
+        sa.Column("override", sa.Text(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("content", sa.String(), server_default="indexed", nullable=False),
+        sa.Column("content_at", sa.String(), nullable=True),
+        sa.Column("redacted_at", sa.String(), nullable=True),
+        sa.Column("first_digest", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("gpt", "seq", name=op.f("pk_release")),
         sa.UniqueConstraint("gpt", "version", name=op.f("uq_release_gpt_version")),
     )
@@ -196,6 +263,13 @@ def upgrade() -> None:
     with op.batch_alter_table("sync_plan", schema=None) as batch_op:
         batch_op.create_index("ix_sync_plan_source", ["source", "state"], unique=False)
 
+    op.create_table(
+        "audit_reason",
+        sa.Column("audit_id", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["audit_id"], ["audit.id"], name=op.f("fk_audit_reason_audit_id")),
+        sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_audit_reason")),
+    )
     op.create_table(
         "document_version",
         sa.Column("id", sa.String(), nullable=False),

@@ -4,7 +4,8 @@
 deleted. This walker lists folder by folder over ``os.scandir``, which raises, and turns each fault into an event.
 
 Links are followed only when their target stays under the root. A link that leads outside is reported, not passed
-over: an ``exclude`` silences it. A link to a folder that is already being walked is a loop and ends there.
+over: an ``exclude`` silences it. Pipes, sockets and devices are reported likewise and never opened. A link to a
+folder that is already being walked is a loop and ends there.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def _look_at(
     if stat.S_ISREG(status.st_mode):
         return Found(path, status) if include.accepts(wanted) else None
     if not stat.S_ISDIR(status.st_mode):
-        return None  # a device, a pipe or a socket: reading it could block for ever
+        # Told, not passed over; and never opened: that could block for ever.
+        return _no_file(status.st_mode, folder.path, path) if include.accepts(wanted) else None
     here, links = _identity(status), folder.links + is_link
     if here in folder.above:
         return None
@@ -140,6 +142,19 @@ def _link_outside(entry: os.DirEntry[str], folder: str, path: str, *, wanted: bo
     if os.path.isdir(entry.path):
         return Failed(scope=item_id(path), why=why, retry=False)
     return Failed(scope=item_id(folder), id=item_id(path), why=why, retry=False) if wanted else None
+
+
+def _no_file(mode: int, folder: str, path: str) -> Failed:
+    kind = next((told for is_it, told in _NO_FILES if is_it(mode)), "something else")
+    return Failed(scope=item_id(folder), id=item_id(path), why=f"{kind}, not a file; not opened", retry=False)
+
+
+_NO_FILES = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def _failed_item(folder: str, path: str, error: OSError) -> Failed:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -402,13 +403,64 @@ def test_links_that_lead_outside_are_told_and_not_followed(dms: Path) -> None:
     assert failures(connector(dms, include=["*.md"], exclude=["file.md"])) == []
 
 
-def test_what_is_no_file_is_passed_over(dms: Path) -> None:
+def test_what_is_no_file_is_told_and_the_rest_is_listed(dms: Path) -> None:
     put(dms, "a.md")
     os.mkfifo(dms / "pipe.md")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.path.relpath(dms / "socket.md"))
+        events = list(connector(dms).scan(None))
 
-        assert [type(event) for event in connector(dms).scan(None)] == [Ref, Mark]
+    assert [type(event) for event in events] == [Ref, Failed, Failed, Mark]
+    assert events[1] == Failed(scope="", id="pipe.md", why="a pipe, not a file; not opened", retry=False)
+    assert events[2] == Failed(scope="", id="socket.md", why="a socket, not a file; not opened", retry=False)
+
+
+def test_what_is_no_file_is_silent_where_nobody_asked_for_it(dms: Path) -> None:
+    put(dms, "a.md")
+    os.mkfifo(dms / "pipe.md")
+    os.mkfifo(dms / "control")
+
+    assert failures(connector(dms, include=["*.md"], exclude=["pipe.md"])) == []
+
+
+def test_a_link_to_a_pipe_is_told_like_the_pipe(dms: Path) -> None:
+    os.mkfifo(dms / "pipe.md")
+    (dms / "link.md").symlink_to("pipe.md")
+
+    assert [(one.id, one.why.partition(",")[0]) for one in failures(connector(dms))] == [
+        ("link.md", "a pipe"),
+        ("pipe.md", "a pipe"),
+    ]
+
+
+def test_a_pipe_among_files_is_told_by_check(dms: Path) -> None:
+    put(dms, "a.md")
+    os.mkfifo(dms / "pipe.md")
+
+    assert connector(dms).check() == ["pipe.md cannot be read: a pipe, not a file; not opened"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes devices")
+def test_a_device_is_told_and_not_opened(dms: Path) -> None:
+    try:
+        os.mknod(dms / "tape.md", stat.S_IFCHR | 0o600, os.makedev(1, 5))  # zeros without an end
+    except PermissionError:
+        pytest.skip("devices cannot be made here")
+
+    assert [one.why for one in failures(connector(dms))] == ["a device, not a file; not opened"]
+
+
+def test_a_known_document_whose_place_a_pipe_took_is_kept(dms: Path) -> None:
+    put(dms, "a.md")
+    os.mkfifo(dms / "b.md")
+    known = {id: Known(version="1", readers=frozenset({"everyone"})) for id in ("a.md", "b.md", "c.md")}
+
+    plan = plan_sync(
+        "q", connector(dms).scan(None), known, default_readers=frozenset({"everyone"}), brake=Brake()
+    )
+
+    assert plan.removed == ("c.md",)
+    assert plan.failures == ("b.md: a pipe, not a file; not opened",)
 
 
 # --- fetching

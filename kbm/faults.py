@@ -23,6 +23,15 @@ POINTS = frozenset(
         "sync.remove",
         "sync.readers",
         "sync.cursor",
+        "merge.write",
+        "merge.commit",
+        "merge.refit",
+        "merge.sweep",
+        "compact.evict",
+        "compact.purge",
+        "compact.vectors",
+        "compact.vacuum",
+        "rebuild.seal",
     }
 )
 """Every place, as ``use case.step``; a test asserts that each is reached."""

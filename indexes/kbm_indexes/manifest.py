@@ -59,11 +59,29 @@ def release_files(seq: int) -> tuple[str, str]:
     return f"rel-{seq}.roar", f"rel-{seq}.json"
 
 
+def sealed(folder: Path) -> list[int]:
+    """List the releases described in a folder, by number."""
+    return sorted(int(path.stem[4:]) for path in folder.glob("rel-*.json") if path.stem[4:].isdigit())
+
+
 def write(folder: Path, manifest: Manifest, rows: BitMap) -> None:
     """Seal a release; one of the same number is taken away first, so that its files never mix."""
-    bitmap_name, name = release_files(manifest.seq)
+    bitmap_name, _ = release_files(manifest.seq)
     remove(folder, manifest.seq)
     bitmap = rows.serialize()
+    write_sealed(folder / bitmap_name, [bitmap])
+    _describe(folder, manifest, _blake2b(bitmap))
+
+
+def refit(folder: Path, manifest: Manifest, rows: BitMap) -> None:
+    """Describe a sealed release anew, whose *rows* stay and lie in other segments now.
+
+    The description is replaced in one step: who opens the release meanwhile reads the one or the other.
+    """
+    _describe(folder, manifest, _blake2b(rows.serialize()))
+
+
+def _describe(folder: Path, manifest: Manifest, bitmap: str) -> None:
     described = {
         "format": _FORMAT,
         "seq": manifest.seq,
@@ -73,11 +91,11 @@ def write(folder: Path, manifest: Manifest, rows: BitMap) -> None:
         "dimensions": manifest.dimensions,
         "stem_tokens": manifest.stem_tokens,
         "gram_tokens": manifest.gram_tokens,
-        "bitmap": _blake2b(bitmap),
+        "bitmap": bitmap,
         "segments": [[each.name, each.first_row, each.n_rows, each.blake2b] for each in manifest.segments],
         "known": [[each.row, [list(hit) for hit in each.hits]] for each in manifest.known],
     }
-    write_sealed(folder / bitmap_name, [bitmap])
+    _, name = release_files(manifest.seq)
     write_sealed(
         folder / name, [json.dumps({**described, "blake2b": _checksum(described)}, indent=1).encode()]
     )

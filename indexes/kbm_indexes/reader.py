@@ -27,6 +27,7 @@ from kbm_indexes.manifest import KnownAnswer, Manifest
 from kbm_indexes.ranking import (
     Mask,
     Matches,
+    View,
     make_mask,
     match,
     place_of,
@@ -36,7 +37,7 @@ from kbm_indexes.ranking import (
     view_grams,
     view_stems,
 )
-from kbm_indexes.segment import Postings, Segment, SharedSegments, members
+from kbm_indexes.segment import Segment, SharedSegments, members
 
 _COVERED_HITS = 5
 _KNOWN_ANSWERS = 2
@@ -70,7 +71,14 @@ class ReleaseIndex:
             IndexDamaged: a file is missing, cut short, or another one than was sealed.
         """
         manifest, bitmap = files.read(folder, seq)
-        segments = [shared.open(folder, record) for record in manifest.segments]
+        try:
+            segments = [shared.open(folder, record) for record in manifest.segments]
+        except IndexDamaged as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            # A merge may have moved the rows since the description was read; it names the new files first.
+            manifest, bitmap = files.read(folder, seq)
+            segments = [shared.open(folder, record) for record in manifest.segments]
         index = cls(seq, manifest.spec_digest, segments, np.array(bitmap.to_array(), dtype=np.uint32))
         if index.n_rows != manifest.n_rows or len(bitmap) != manifest.n_rows:
             raise IndexDamaged(f"release {seq} in {folder} names rows that its segments do not hold")
@@ -147,7 +155,7 @@ class ReleaseIndex:
                 )
             if self.n_tokens() != (self.manifest.stem_tokens, self.manifest.gram_tokens):
                 raise IndexDamaged(f"release {self.seq} counts other terms than when it was sealed")
-            for known, now in zip(self.manifest.known, self.ask_known(), strict=True):
+            for known, now in zip(self.manifest.known, self._ask(self._named()), strict=True):
                 if not known.agrees(now, _KNOWN_TOLERANCE):
                     raise IndexDamaged(
                         f"release {self.seq} no longer finds row {known.row} as it did when sealed"
@@ -156,15 +164,35 @@ class ReleaseIndex:
 
     def ask_known(self) -> tuple[KnownAnswer, ...]:
         """Ask for some rows of the release by their own rarest terms and vector."""
-        mask = self._mask(None)
         every = [(at, row) for at, seen in enumerate(self._members) for row in _ends(seen)]
+        return self._ask(every[:: max(1, -(-len(every) // _KNOWN_ANSWERS))])
+
+    def _named(self) -> list[tuple[int, int]]:
+        """Find the rows of the sealed answers, wherever a merge has put them since: segment and place in it."""
+        places = []
+        for known in self.manifest.known if self.manifest else ():
+            at = [
+                bool(members(segment.rows, np.array([known.row], np.uint32)).any())
+                for segment in self._segments
+            ]
+            if not any(at):
+                raise IndexDamaged(
+                    f"release {self.seq} no longer holds row {known.row}, which was asked when sealed"
+                )
+            places.append(
+                (at.index(True), int(np.searchsorted(self._segments[at.index(True)].rows, known.row)))
+            )
+        return places
+
+    def _ask(self, places: Sequence[tuple[int, int]]) -> tuple[KnownAnswer, ...]:
+        mask = self._mask(None)
         answers = []
-        for at, row in every[:: max(1, -(-len(every) // _KNOWN_ANSWERS))]:
+        for at, row in places:
             segment = self._segments[at]
-            stems = _rarest(segment.stems, row, _KNOWN_STEMS)
+            stems = self._rarest(view_stems, at, row, mask)[:_KNOWN_STEMS]
             question = Question(
                 stems,
-                _rarest(segment.grams, row, _KNOWN_GRAMS),
+                self._rarest(view_grams, at, row, mask)[:_KNOWN_GRAMS],
                 tuple(QuestionWord((place,), False) for place in range(stems.size)),
             )
             vector = None if segment.vec is None else segment.vec[row]
@@ -173,6 +201,14 @@ class ReleaseIndex:
                 KnownAnswer(int(segment.rows[row]), tuple((hit.chunk_id, hit.score) for hit in hits))
             )
         return tuple(answers)
+
+    def _rarest(self, view: View, at: int, row: int, mask: Mask) -> NDArray[np.uint32]:
+        """Give the terms of a row, the rarest first: in the release, for in its segment a merge would change them."""
+        postings = view(self._segments[at])
+        places = np.flatnonzero(postings.row == row)
+        terms = postings.term[np.searchsorted(postings.ptr, places, side="right") - 1]
+        df = match(self._segments, mask, view, terms).df
+        return terms[np.argsort(df, kind="stable")]
 
     def _retrieve(
         self, question: Question, vector: NDArray[np.float32] | None, mask: Mask, k: int
@@ -258,13 +294,6 @@ def _words(
     best = np.array([max(df[place] for place in word.stems) for word in words], dtype=np.int64)
     counts = np.array([not word.optional for word in words], dtype=np.bool_)
     return idf(matches.n_rows, best), best > 0, counts
-
-
-def _rarest(postings: Postings, row: int, n: int) -> NDArray[np.uint32]:
-    places = np.flatnonzero(postings.row == row)
-    terms = np.searchsorted(postings.ptr, places, side="right") - 1
-    df = postings.ptr[terms + 1] - postings.ptr[terms]
-    return postings.term[terms[np.argsort(df, kind="stable")[:n]]]
 
 
 def _ends(seen: NDArray[np.bool_]) -> list[int]:

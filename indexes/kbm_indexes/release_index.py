@@ -22,6 +22,7 @@ came back when the row's own rarest terms and vector were asked. The probe asks 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,8 @@ from pyroaring import BitMap
 
 from kbm.domain.identity import ChunkId, Digest
 from kbm.domain.retrieval import IndexRow, SealedIndex, SegmentRecord
+from kbm.errors import IndexDamaged, ReleaseNotSealed
+from kbm.faults import fault_point
 from kbm.ports import Vectors
 from kbm_indexes import manifest as files
 from kbm_indexes.lock import FolderLock
@@ -144,12 +147,61 @@ class IndexFolder:
         )
         return sealed
 
+    def replace(self, old: Sequence[SegmentRecord], new: Sequence[SegmentRecord]) -> None:
+        """Go over from *old* segments to *new* ones, after SQL did: releases are refitted, old files unlinked.
+
+        Call it once the files of *new* are written and ``replace_segments`` has committed. A crash before its end is
+        made good by the next opening of the folder. Readers that have an old segment mapped go on reading it.
+        """
+        self.adopt(old, new)
+        self.refit()
+        with fault_point("merge.sweep"):
+            for record in old:
+                if record not in new:
+                    (self.folder / record.name).unlink(missing_ok=True)
+
+    def adopt(self, old: Sequence[SegmentRecord], new: Sequence[SegmentRecord]) -> None:
+        """Look at *new* segments instead of *old* ones from now on; no file is touched.
+
+        For who takes rows away and seals the releases again; who only moves rows calls :meth:`replace`.
+        """
+        kept = [record for record in self._records if record not in old and record not in new]
+        self._records = sorted([*kept, *new], key=lambda record: record.first_row)
+        self._segments = [self._shared.open(self.folder, record) for record in self._records]
+        self._rows = None
+
+    def refit(self) -> list[int]:
+        """Let every sealed release name the segments that hold its rows now; returns which were described anew.
+
+        Only releases that name a segment SQL no longer knows are touched. Their rows, counts and digests are what
+        they were. One that is damaged, or has rows that no known segment holds, is left for ``kbm doctor``.
+        """
+        known = set(self._records)
+        refitted = []
+        for seq in files.sealed(self.folder):
+            try:
+                manifest, bitmap = files.read(self.folder, seq)
+            except (IndexDamaged, ReleaseNotSealed):
+                continue
+            if known.issuperset(manifest.segments):
+                continue
+            rows = np.array(bitmap.to_array(), dtype=np.uint32)
+            held = [int(np.count_nonzero(members(segment.rows, rows))) for segment in self._segments]
+            if sum(held) != manifest.n_rows:
+                continue
+            used = tuple(record for record, n in zip(self._records, held, strict=True) if n)
+            with fault_point("merge.refit"):
+                files.refit(self.folder, replace(manifest, segments=used), bitmap)
+            refitted.append(seq)
+        return refitted
+
     def sweep(self, seqs: Collection[int]) -> list[str]:
         """Remove files of segments SQL does not know and of releases not in *seqs*, and what crashed writers left.
 
         Returns the names. Files of other names are left alone; readers that have a removed segment mapped go on
-        reading it.
+        reading it. What a merge was killed in front of is done first.
         """
+        self.refit()
         keep = {record.name for record in self._records}
         keep.update(name for seq in seqs for name in release_files(seq))
         gone = []

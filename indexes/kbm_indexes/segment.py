@@ -9,7 +9,7 @@ Layout: a magic number, arrays on 64-byte borders, then a JSON table of them, th
 the BLAKE2b-256 of everything before it. At most 65,536 rows, so that a posting names its row in two bytes.
 
 ======================  ==========  =====================================================================
-``rows``                u32         row numbers, ascending; never used again, so a later merge may leave gaps
+``rows``                u32         row numbers, ascending; a row keeps its number, so a merge may leave gaps
 ``ids``                 16 bytes    chunk ids
 ``doc``                 u32         the catalogue's number of the row's document
 ``leaf``                32 bytes    hash of the row's content, see :func:`leaves`
@@ -221,10 +221,16 @@ def write_segment(
     }
     if vectors is not None:
         arrays["vec"] = np.ascontiguousarray(vectors, dtype=np.float32)
+    return write_arrays(folder, arrays)
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> SegmentRecord:
+    """Seal arrays named as above; at least one row. Equal arrays give the same file under the same name."""
+    first_row, n_rows = int(arrays["rows"][0]), arrays["rows"].size
     pieces, blake2b = _packed(arrays)
     name = f"seg-{first_row:010d}-{blake2b[:8]}.kseg"
     write_sealed(folder / name, pieces)
-    return SegmentRecord(name=name, first_row=first_row, n_rows=len(rows), blake2b=blake2b)
+    return SegmentRecord(name=name, first_row=first_row, n_rows=n_rows, blake2b=blake2b)
 
 
 def leaves(ids: Sequence[bytes], vectors: Vectors | None, stems: Counts, grams: Counts) -> list[bytes]:
@@ -275,13 +281,25 @@ def sync_folder(folder: Path) -> None:
 def _by_term(field: str, counts: Counts) -> dict[str, NDArray[Any]]:
     n_rows = counts.ptr.size - 1
     row = np.repeat(np.arange(n_rows, dtype=np.uint64), np.diff(counts.ptr))
-    # Term, row and count in one integer: a plain sort turns rows into postings.
-    keys = (counts.term.astype(np.uint64) << np.uint64(32)) | (row << np.uint64(16)) | counts.tf
-    keys.sort()
-    term, ptr = np.unique((keys >> np.uint64(32)).astype(np.uint32), return_index=True)
     lengths = np.bincount(row.astype(np.int64), counts.tf, n_rows)
     return {
         f"{field}.len": np.minimum(lengths, np.iinfo(np.uint16).max).astype(np.uint16),
+        **postings_of(field, posting_keys(counts.term, row, counts.tf)),
+    }
+
+
+def posting_keys(
+    term: NDArray[np.uint32], row: NDArray[np.uint64], tf: NDArray[np.uint8]
+) -> NDArray[np.uint64]:
+    """Put term, row and count into one integer each: a plain sort turns rows into postings."""
+    return (term.astype(np.uint64) << np.uint64(32)) | (row << np.uint64(16)) | tf
+
+
+def postings_of(field: str, keys: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+    """Lay out the postings of one view (``s`` or ``g``); *keys* are sorted in place."""
+    keys.sort()
+    term, ptr = np.unique((keys >> np.uint64(32)).astype(np.uint32), return_index=True)
+    return {
         f"{field}.term": term,
         f"{field}.ptr": np.append(ptr, keys.size).astype(np.uint32),
         f"{field}.row": (keys >> np.uint64(16)).astype(np.uint16),

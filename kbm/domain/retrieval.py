@@ -19,7 +19,7 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRecord:
-    """A sealed segment file as SQL knows it. Rows are ``first_row`` … ``first_row + n_rows - 1``."""
+    """A sealed segment file as SQL knows it: *n_rows* rows from ``first_row`` on, with gaps after a merge."""
 
     name: str
     first_row: int

@@ -24,6 +24,7 @@ from kbm.domain.releases import (
 )
 from kbm.domain.retrieval import SegmentRecord
 from kbm.errors import NotFound, ReleaseNotSealed
+from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.audit import append
 from kbm.store.engine import iso, moment, to_json, writing
@@ -147,6 +148,20 @@ class Releases:
         """Make sealed files known: from now on they are no litter."""
         with self._writes.begin() as connection:
             for record in records:
+                connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
+
+    def replace_segments(
+        self, gpt: str, spec: Digest, gone: Collection[SegmentRecord], made: Collection[SegmentRecord]
+    ) -> None:
+        """Let *made* take the place of *gone*, in one transaction: the moment a merge or an erasure counts."""
+        names = [record.name for record in gone]
+        with fault_point("merge.commit"), self._writes.begin() as connection:
+            connection.execute(
+                delete(segment).where(
+                    segment.c.gpt == gpt, segment.c.spec_digest == spec, segment.c.name.in_(names)
+                )
+            )
+            for record in made:
                 connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
 
     def set_gate(self, gpt: str, seq: int, report: GateReport) -> None:

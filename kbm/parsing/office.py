@@ -26,7 +26,7 @@ class OfficeParser:
     """Reads docx, pptx, xlsx, html, md and eml."""
 
     name: ClassVar[str] = "office"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[frozenset[str]] = frozenset(
         {
             media_types.DOCX,

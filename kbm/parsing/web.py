@@ -16,7 +16,7 @@ from lxml import etree
 
 from kbm.domain.documents import Reason
 from kbm.errors import ParseFailed
-from kbm.parsing import tables, tidy, unstructured_adapter
+from kbm.parsing import deep_pages, tables, tidy, unstructured_adapter
 from kbm.parsing.building import DocumentBuilder
 
 Node = Any
@@ -59,6 +59,7 @@ _INLINE = frozenset(
     {"span", "a", "b", "i", "u", "em", "strong", "small", "big", "code", "cite", "q", "s", "mark"}
     | {"sub", "sup", "tt", "kbd", "samp", "var", "abbr", "center"}
 )
+_READ_AS_INLINE = frozenset(tag for tag, other in _RENAMED.items() if other == "span")
 _BLOCKS = (
     *("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre", "blockquote", "hr"),
     *("section", "article", "main", "aside"),
@@ -105,7 +106,10 @@ def _tree(html: str) -> Node | None:
         return None
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
-        return etree.fromstring(data, parser)
+        root = etree.fromstring(data, parser)
+        if deep_pages.was_cut_off(parser):
+            return deep_pages.levelled(data, left_out=_is_left_out, inline=_INLINE | _READ_AS_INLINE)
+        return root
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ParseFailed(
             Reason.DAMAGED, f"The page cannot be read as HTML ({error}): save it again."
@@ -117,7 +121,7 @@ def _put_in_order(root: Node) -> None:
     for node in list(root.iter()):
         if not isinstance(node.tag, str) or node.getparent() is None:
             continue
-        if node.tag in _LEFT_OUT or _is_hidden(node) or _is_frame(node):
+        if _is_left_out(node) or _is_frame(node):
             _drop(node)
         else:
             if node.tag in _RENAMED or not _TAG_NAME.fullmatch(node.tag):
@@ -142,6 +146,10 @@ def _open_inlines(root: Node) -> None:
         while holder is not None and holder.tag in _INLINE:
             holder.tag = "div"
             holder = holder.getparent()
+
+
+def _is_left_out(node: Node) -> bool:
+    return node.tag in _LEFT_OUT or _is_hidden(node)
 
 
 def _is_hidden(node: Node) -> bool:

@@ -17,11 +17,13 @@ KbmError
 │   └── ConnectorRefused          a person must act (credentials, rights, profile)
 ├── ParseFailed               one document cannot be parsed; it is quarantined
 ├── ProviderUnavailable       an embedder or chat model did not answer
+├── NotificationFailed        the morning report did not arrive
 ├── HeldForPerson             done as far as it is safe; a person decides the rest
 ├── ReleaseNotSealed          the release asked for is not sealed yet
 ├── IndexDamaged              an index file is not what was sealed
 ├── StorageFailed             the data folder is full, read-only or not ours
 │   └── DiskFull                  not enough room to begin
+├── JournalDamaged            a line of the journal was changed and is no receipt any more
 └── DatabaseNewer             the data folder was written by a newer kbm
 
 Whether repeating helps is a property of the type (``retryable``), as are the exit code at the command line
@@ -190,6 +192,12 @@ class ProviderUnavailable(KbmError):
     http_status = 503
 
 
+class NotificationFailed(KbmError):
+    """A report did not reach its receiver; it is kept as a file, and the night's result stands."""
+
+    code = "notification_failed"
+
+
 class HeldForPerson(KbmError):
     """The safe part is done; the rest waits for a person and live is unchanged."""
 
@@ -223,6 +231,12 @@ class DiskFull(StorageFailed):
     """There is not enough room to begin; what is needed and what is free are named. Nothing was changed."""
 
     code = "disk_full"
+
+
+class JournalDamaged(KbmError):
+    """A line of the journal was changed; what it said cannot be read any more."""
+
+    code = "journal_damaged"
 
 
 class DatabaseNewer(KbmError):

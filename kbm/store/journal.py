@@ -1,16 +1,34 @@
-"""What people asked, what they got, and what they thought of it."""
+"""What people asked, what they got, and what they thought of it.
+
+Of an answer only its receipt is kept: ids, spans and keyed hashes, never the text of a document. Questions, labels
+and comments are people's own words; they go when their retention is over, out of the file as well.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, insert, select
+import json
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
-from kbm.domain.answers import Answer, Verdict
-from kbm.domain.identity import ChunkId, digest
-from kbm.errors import NotFound
+from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
+
+from kbm import __version__
+from kbm.domain.answers import Answer, Cause, Outcome, Verdict
+from kbm.domain.identity import ChunkId, Digest
+from kbm.domain.receipts import Erased, QuoteSpan, Receipt, Recorded, receipt_of
+from kbm.errors import JournalDamaged, NotFound
+from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, to_json, writing
+from kbm.store.questions import Questions
 from kbm.store.schema import answer, feedback
 from kbm.store.secret import Secret
+
+Id = TypeVar("Id", str, int)
+
+_SLICE = 500
+"""Rows changed in one transaction: an answer that waits for its line must not wait long."""
 
 
 class Journal:
@@ -18,42 +36,56 @@ class Journal:
 
     def __init__(self, engine: Engine, secret: Secret, clock: Clock) -> None:
         self._reads, self._writes, self._secret, self._clock = engine, writing(engine), secret, clock
+        self.questions = Questions(engine, clock)
 
     def close(self) -> None:
         """Close all connections."""
         self._reads.dispose()
 
+    # -- answers ---------------------------------------------------------------------------------------------
+
     def record(self, made: Answer, question: str, hits: tuple[ChunkId, ...], user: str | None) -> None:
-        """Store an answer with its question. Quotes are kept as spans, never as text."""
-        with self._writes.begin() as connection:
+        """Store the sealed receipt of an answer, and its question. Quotes are kept as spans, never as text."""
+        receipt = receipt_of(
+            made, question, hits, asked_at=self._clock.now(), made_with=__version__, mac=self._secret.mac
+        )
+        with fault_point("journal.record"), self._writes.begin() as connection:
             connection.execute(
                 insert(answer).values(
-                    id=made.id,
-                    gpt=made.gpt,
-                    release=made.release,
-                    release_digest=made.release_digest,
-                    canary=int(made.canary),
-                    epoch=made.epoch,
-                    readers=to_json(sorted(made.readers)),
-                    k=made.k,
-                    asked_at=iso(self._clock.now()),
+                    id=receipt.answer_id,
+                    gpt=receipt.gpt,
+                    release=receipt.release,
+                    release_digest=receipt.release_digest,
+                    canary=int(receipt.canary),
+                    epoch=receipt.epoch,
+                    readers=to_json(sorted(receipt.readers)),
+                    k=receipt.k,
+                    asked_at=iso(receipt.asked_at),
                     question=question,
-                    question_mac=self._secret.mac("question", question),
+                    question_mac=receipt.question_mac,
                     user_label=user,
-                    outcome=made.outcome,
-                    cause=made.cause,
-                    confidence=made.confidence,
-                    hits=to_json(hits),
-                    citations=to_json(
-                        [
-                            [one.passage.chunk_id, one.start, one.end, digest("quote", one.quote)]
-                            for one in made.citations
-                        ]
-                    ),
-                    degraded=to_json(made.degraded),
+                    outcome=receipt.outcome,
+                    cause=receipt.cause,
+                    confidence=receipt.confidence,
+                    degraded=to_json(receipt.degraded),
                     took_ms=made.took_ms,
+                    made_with=receipt.made_with,
+                    seal=receipt.seal,
+                    **_evidence(receipt),
                 )
             )
+
+    def recorded(self, answer_id: str) -> Recorded | None:
+        """Give the receipt of an answer, and its question while that is kept; None if there is none.
+
+        Raises:
+            JournalDamaged: the row was changed in a way that it is no receipt any more.
+        """
+        with self._reads.connect() as connection:
+            row = connection.execute(select(answer).where(answer.c.id == answer_id)).first()
+        return _recorded(row) if row else None
+
+    # -- feedback --------------------------------------------------------------------------------------------
 
     def add_feedback(self, answer_id: str, verdict: Verdict, comment: str | None) -> None:
         """Store what somebody thought of an answer.
@@ -61,7 +93,7 @@ class Journal:
         Raises:
             NotFound: there is no such answer.
         """
-        with self._writes.begin() as connection:
+        with fault_point("journal.feedback"), self._writes.begin() as connection:
             if connection.execute(select(answer.c.id).where(answer.c.id == answer_id)).first() is None:
                 raise NotFound("answer", answer_id)
             connection.execute(
@@ -69,3 +101,127 @@ class Journal:
                     answer_id=answer_id, verdict=verdict, comment=comment, at=iso(self._clock.now())
                 )
             )
+
+    # -- what does not stay ----------------------------------------------------------------------------------
+
+    def forget_questions(self, before: datetime) -> tuple[int, int]:
+        """Clear the questions and labels of answers, and the comments, from before a moment.
+
+        Gives how many answers and how many comments were cleared. Receipts stay whole, since they hold a keyed hash
+        of the question. A run that is cut short is finished by the next one.
+        """
+        answers = select(answer.c.id).where(
+            answer.c.asked_at < iso(before),
+            or_(answer.c.question.is_not(None), answer.c.user_label.is_not(None)),
+        )
+        comments = select(feedback.c.id).where(feedback.c.at < iso(before), feedback.c.comment.is_not(None))
+        with self._reads.connect() as connection:
+            old_answers = connection.scalars(answers).all()
+            old_comments = connection.scalars(comments).all()
+        for some in _slices(old_answers):
+            with fault_point("journal.forget"), self._writes.begin() as connection:
+                _overwrite(connection)
+                connection.execute(
+                    update(answer).where(answer.c.id.in_(some)).values(question=None, user_label=None)
+                )
+        for some in _slices(old_comments):
+            with fault_point("journal.forget"), self._writes.begin() as connection:
+                _overwrite(connection)
+                connection.execute(update(feedback).where(feedback.c.id.in_(some)).values(comment=None))
+        if old_answers or old_comments:
+            self._empty_wal()
+        return len(old_answers), len(old_comments)
+
+    def redact(self, chunks: Collection[ChunkId]) -> int:
+        """Leave only marks of these chunks in every receipt; gives how many receipts named one of them.
+
+        The seals of the receipts still fit. Repeating it changes nothing.
+        """
+        wanted, now = frozenset(chunks), iso(self._clock.now())
+        last, n = "", 0
+        while True:
+            query = select(answer).where(answer.c.id > last).order_by(answer.c.id).limit(_SLICE)
+            with self._reads.connect() as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                break
+            last = rows[-1].id
+            named = [row for row in rows if any(id in row.hits or id in row.citations for id in wanted)]
+            if named:
+                with fault_point("journal.redact"), self._writes.begin() as connection:
+                    _overwrite(connection)
+                    for row in named:
+                        left = _evidence(_recorded(row).receipt.without(wanted, self._secret.mac))
+                        connection.execute(
+                            update(answer).where(answer.c.id == row.id).values(redacted_at=now, **left)
+                        )
+                n += len(named)
+        if n:
+            self._empty_wal()
+        return n
+
+    def _empty_wal(self) -> None:
+        """Bring what was overwritten from the log file into the database, and cut the log off."""
+        with self._reads.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _overwrite(connection: Connection) -> None:
+    """Let SQLite write zeros over what this connection clears."""
+    connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
+
+def _slices(ids: Sequence[Id]) -> Iterator[Sequence[Id]]:
+    for start in range(0, len(ids), _SLICE):
+        yield ids[start : start + _SLICE]
+
+
+def _evidence(receipt: Receipt) -> dict[str, str]:
+    """Give hits and quotes as columns; what was erased is an object with its mark."""
+    hits = [one if isinstance(one, str) else {"erased": one.mark} for one in receipt.hits]
+    quotes = [
+        {"erased": one.mark} if isinstance(one, Erased) else [one.chunk_id, one.start, one.end, one.hash]
+        for one in receipt.quotes
+    ]
+    return {"hits": to_json(hits), "citations": to_json(quotes)}
+
+
+def _recorded(row: Row[Any]) -> Recorded:
+    """Make a receipt of a row of the table; Any is SQLAlchemy's own."""
+    try:
+        receipt = Receipt(
+            answer_id=row.id,
+            gpt=row.gpt,
+            release=row.release,
+            release_digest=Digest(row.release_digest),
+            canary=bool(row.canary),
+            epoch=row.epoch,
+            readers=frozenset(json.loads(row.readers)),
+            k=row.k,
+            asked_at=datetime.fromisoformat(row.asked_at),
+            question_mac=row.question_mac,
+            outcome=Outcome(row.outcome),
+            cause=Cause(row.cause) if row.cause else None,
+            confidence=row.confidence,
+            hits=tuple(
+                Erased(mark=one["erased"]) if isinstance(one, dict) else ChunkId(one)
+                for one in json.loads(row.hits)
+            ),
+            quotes=tuple(
+                Erased(mark=one["erased"]) if isinstance(one, dict) else _quote(*one)
+                for one in json.loads(row.citations)
+            ),
+            degraded=tuple(json.loads(row.degraded)),
+            made_with=row.made_with,
+            seal=row.seal,
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise JournalDamaged(
+            f"the journal's row of answer {row.id} was changed and is no receipt any more: {error}",
+            hint="compare it with a backup: every receipt is written once",
+        ) from error
+    return Recorded(receipt=receipt, question=row.question)
+
+
+def _quote(chunk_id: str, start: int, end: int, hash: str) -> QuoteSpan:
+    return QuoteSpan(chunk_id=ChunkId(chunk_id), start=start, end=end, hash=hash)

@@ -86,6 +86,13 @@ document_version = Table(
     Column("created_at", String, nullable=False),
 )
 
+document_content = Table(
+    "document_content",
+    catalogue,
+    Column("document_no", Integer, ForeignKey("document.no"), primary_key=True),
+    Column("content", String, primary_key=True, index=True),  # also of what is in quarantine, or was replaced
+)
+
 parsed = Table(
     "parsed",
     catalogue,
@@ -223,6 +230,8 @@ canary = Table(
     Column("why", Text, nullable=False),
     Column("ended_why", Text),
     Column("replay", Text),  # JSON: the paired replay before it started
+    Column("n_errors", Integer, nullable=False, server_default="0"),
+    Column("n_violations", Integer, nullable=False, server_default="0"),
     Index("ix_canary_gpt_state", "gpt", "state"),
     sqlite_autoincrement=True,
 )
@@ -336,10 +345,13 @@ answer = Table(
     Column("outcome", String, nullable=False),
     Column("cause", String),
     Column("confidence", Float, nullable=False),
-    Column("hits", Text, nullable=False),  # JSON: chunk ids in order
-    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, hash of the quote]
+    Column("hits", Text, nullable=False),  # JSON: chunk ids in order; {"erased": mark} after an erasure
+    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, keyed hash], or {"erased": mark}
     Column("degraded", Text, nullable=False),  # JSON
     Column("took_ms", Integer, nullable=False),
+    Column("made_with", String, nullable=False),  # the version of kbm that answered
+    Column("seal", String, nullable=False),  # keyed hash of the receipt
+    Column("redacted_at", String),  # an erasure left marks of hits or citations: Journal.redact
     Index("ix_answer_gpt_asked_at", "gpt", "asked_at"),
 )
 

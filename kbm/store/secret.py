@@ -12,6 +12,9 @@ import secrets
 from hashlib import sha256
 from pathlib import Path
 
+from kbm.errors import StorageFailed
+from kbm.faults import fault_point
+
 SECRET_NAME = "secret.key"  # noqa: S105 - the name of the file
 _BYTES = 32
 
@@ -20,11 +23,20 @@ class Secret:
     """A key that never leaves this class."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the key of a data folder, or make it."""
+        """Read the key of a data folder, or make it.
+
+        Raises:
+            StorageFailed: the file is there, but it is no key.
+        """
         path = folder / SECRET_NAME
         if not path.exists():
             _create(path)
         self._key = path.read_bytes()
+        if len(self._key) != _BYTES:
+            raise StorageFailed(
+                f"{path} has {len(self._key)} bytes, a key has {_BYTES}; nothing was changed",
+                hint="bring it back from a backup: with another key no receipt can be verified",
+            )
 
     def mac(self, kind: str, text: str) -> str:
         """Hash *text* with the key; 64 hex digits. Different kinds never give the same."""
@@ -35,15 +47,27 @@ def _create(path: Path) -> None:
     """Write a new key; of two processes that try at once, one wins and both read its key."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with fault_point("secret.write"):
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(handle, secrets.token_bytes(_BYTES))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
     try:
-        os.write(handle, secrets.token_bytes(_BYTES))
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    try:
-        os.link(aside, path)
+        with fault_point("secret.name"):
+            os.link(aside, path)
+            _sync_folder(path.parent)
     except FileExistsError:
         pass  # another process was first; its key holds
     finally:
         aside.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name survive a power cut: what is sealed with a key that is lost can never be verified."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -41,6 +41,8 @@ def upgrade() -> None:
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("ended_why", sa.Text(), nullable=True),
         sa.Column("replay", sa.Text(), nullable=True),
+        sa.Column("n_errors", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("n_violations", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_canary")),
         sqlite_autoincrement=True,
     )
@@ -270,6 +272,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["audit_id"], ["audit.id"], name=op.f("fk_audit_reason_audit_id")),
         sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_audit_reason")),
     )
+    op.create_table(
+        "document_content",
+        sa.Column("document_no", sa.Integer(), nullable=False),
+        sa.Column("content", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["document_no"], ["document.no"], name=op.f("fk_document_content_document_no")
+        ),
+        sa.PrimaryKeyConstraint("document_no", "content", name=op.f("pk_document_content")),
+    )
+    with op.batch_alter_table("document_content", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_document_content_content"), ["content"], unique=False)
+
     op.create_table(
         "document_version",
         sa.Column("id", sa.String(), nullable=False),

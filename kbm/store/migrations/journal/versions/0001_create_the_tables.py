@@ -31,6 +31,9 @@ def upgrade() -> None:
         sa.Column("citations", sa.Text(), nullable=False),
         sa.Column("degraded", sa.Text(), nullable=False),
         sa.Column("took_ms", sa.Integer(), nullable=False),
+        sa.Column("made_with", sa.String(), nullable=False),
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("redacted_at", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_answer")),
     )
     with op.batch_alter_table("answer", schema=None) as batch_op:

@@ -1,5 +1,5 @@
 """``python -m kbm``."""
 
-from kbm.entrypoints.cli.main import run
+from kbm.entrypoints.cli.start import run
 
 run()

@@ -45,8 +45,3 @@ for part in (demo, setup, sources, releases, changes, asking, golden):
 app.add_typer(sources.plans_app, name="plans")
 app.add_typer(setup.models, name="models")
 app.add_typer(golden.golden_app, name="golden")
-
-
-def run() -> None:
-    """Run the command line."""
-    app()

@@ -24,7 +24,6 @@ from kbm.services.nightly import NightPolicy
 from kbm.services.sync import SourceToSync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
 from kbm.store.journal import Journal
-from kbm.store.lock import work_lock
 from kbm.store.raw import RawStore
 
 if TYPE_CHECKING:
@@ -91,8 +90,9 @@ class Parts:
 
         Raises:
             Busy: another process holds it.
+            LeaseLost: this one was stopped or hung, and another took over.
         """
-        with work_lock(self.settings.data_dir, f"{kind} {subject}".strip(), self.clock):
+        with self.catalogue.leases.hold(f"{kind} {subject}".strip()):
             job = self.catalogue.jobs.begin(kind, subject)
             try:
                 yield

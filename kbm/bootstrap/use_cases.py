@@ -11,12 +11,15 @@ from functools import cached_property
 from kbm.bootstrap.parts import Parts
 from kbm.services.ask import Ask
 from kbm.services.build import Build
+from kbm.services.canary import RunCanary
+from kbm.services.canary_watch import CanaryWatch
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
 from kbm.services.nightly import Nightly
-from kbm.services.publish import Publish
+from kbm.services.publish import GatedPublish, Publish
 from kbm.services.rebuild import Rebuild
+from kbm.services.replay import Replay
 from kbm.services.retrieve import Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
@@ -72,7 +75,21 @@ class Kbm(Parts):
     def diff(self) -> Diff:
         """Tell what differs between releases."""
         return Diff(
-            documents=self.catalogue.documents, texts=self.catalogue.texts, releases=self.catalogue.releases
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            golden=self.catalogue.golden,
+            evaluate=self.evaluate,
+        )
+
+    @cached_property
+    def gated_publish(self) -> GatedPublish:
+        """Let a release answer if its gate, or a person, lets it."""
+        return GatedPublish(
+            releases=self.catalogue.releases,
+            evaluate=self.evaluate,
+            publish=self.publish,
+            clock=self.clock,
         )
 
     @cached_property
@@ -101,6 +118,8 @@ class Kbm(Parts):
             releases=self.catalogue.releases,
             retrieve=self.retrieve,
             ask=self.ask,
+            show_document=self.show_document,
+            public_url=self.settings.kbm.public_url,
         )
 
     @cached_property
@@ -123,13 +142,60 @@ class Kbm(Parts):
             embedder=self.embedder,
             no_embedder=self.no_embedder,
             public_url=self.settings.kbm.public_url,
+            canaries=self.canary_watch,
             clock=self.clock,
         )
 
     @cached_property
     def ask(self) -> Ask:
         """Answer questions."""
-        return Ask(retrieve=self.retrieve, journal=self.journal, clock=self.clock)
+        return Ask(retrieve=self.retrieve, journal=self.journal, canaries=self.canary_watch, clock=self.clock)
+
+    @cached_property
+    def canary_watch(self) -> CanaryWatch:
+        """Watch canaries while they answer."""
+        return CanaryWatch(canaries=self.catalogue.canaries, questions=self.journal.questions)
+
+    @cached_property
+    def canary(self) -> RunCanary:
+        """Start, stop and promote canaries."""
+        return RunCanary(
+            releases=self.catalogue.releases,
+            canaries=self.catalogue.canaries,
+            indexes=self.indexes,
+            build=self.build,
+            evaluate=self.evaluate,
+            replay=Replay(
+                questions=self.journal.questions, retrieve=self.retrieve, ask=self.ask, clock=self.clock
+            ),
+            publish=self.publish,
+        )
+
+    @cached_property
+    def report(self) -> MorningReport:
+        """Tell people what a night did."""
+        return MorningReport(
+            company=self.settings.kbm.name,
+            language=self.settings.kbm.languages[0],
+            sources={
+                name: ReportedSource(
+                    steward=one.steward,
+                    open_to_all=EVERYONE in one.readers,
+                    max_age_hours=one.max_age_hours,
+                )
+                for name, one in self.settings.sources.items()
+            },
+            gpts={
+                name: ReportedGpt(title=one.title, owner=one.people.owner, sources=one.sources)
+                for name, one in self.settings.gpts.items()
+            },
+            documents=self.catalogue.documents,
+            plans=self.catalogue.plans,
+            ages=self.catalogue.ages,
+            kept=self.reports,
+            notifiers=self.notifiers,
+            clock=self.clock,
+        )
 
     @cached_property
     def show_document(self) -> ShowDocument:

@@ -16,6 +16,11 @@ class Outcome(StrEnum):
     UNCERTAIN = "uncertain"  # shown with a warning, and sent to a person
     UNANSWERED = "unanswered"  # said plainly, with a cause
 
+    @property
+    def shown(self) -> bool:
+        """Tell whether the caller gets sentences."""
+        return self is not Outcome.UNANSWERED
+
 
 class Cause(StrEnum):
     """Why a question was not answered, as its caller is told."""

@@ -29,6 +29,7 @@ class StoredItem:
     modified: datetime | None = None
     media_type: str = ""
     content: ContentHash | None = None
+    enclosed: tuple[ContentHash, ...] = ()  # contents that lie in it: raw bytes stored on their own
     parser_digest: Digest | None = None
     reason: str | None = None
     reason_text: str | None = None

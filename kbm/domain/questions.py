@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 
 from kbm.errors import BadQuestion
 
 MAX_QUESTION_CHARS = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedQuestion:
+    """A question as somebody asked it; ``readers`` are the names that held for them."""
+
+    answer_id: str
+    question: str
+    readers: frozenset[str]
 
 
 def clean_question(text: str) -> str:

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import total_ordering
+from typing import Literal
 
+from kbm.domain.evaluation import Override
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, digest
 
 _SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-rc\.([1-9]\d*))?")
@@ -61,6 +63,9 @@ class Version:
 
 
 FIRST_RELEASE = Version(1, 0, 0)
+
+ExpectedLive = Digest | Literal["any"] | None
+"""The digest of the release that must still be live for a pointer to move; None: nothing may be live."""
 
 
 def is_patch(live: Version, candidate: Version) -> bool:
@@ -140,7 +145,8 @@ class Release:
     """A sealed content of a GPT.
 
     ``seq`` counts builds in order; membership intervals are told in it. ``epoch`` is that of visibility when it
-    was built. An erasure sets ``redacted_at`` and gives it a new digest; ``first_digest`` is the one before.
+    was built; ``sources`` are those it holds documents of. An erasure sets ``redacted_at`` and gives it a new
+    digest; ``first_digest`` is the one before.
     """
 
     gpt: str
@@ -158,6 +164,7 @@ class Release:
     created_at: datetime
     published_at: datetime | None = None
     gate: str = "unproved"
+    override: Override | None = None
     label: str = ""
     content: ReleaseContent = ReleaseContent.INDEXED
     content_at: datetime | None = None

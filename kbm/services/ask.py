@@ -19,6 +19,7 @@ from kbm.domain.confidence import confidence, outcome_of
 from kbm.domain.identity import ChunkId
 from kbm.domain.language import guess_language
 from kbm.ports import Clock
+from kbm.services.canary_watch import CanaryWatch
 from kbm.services.extract import extract
 from kbm.services.needs import Journal
 from kbm.services.notices import notice
@@ -37,7 +38,8 @@ LOG_WAIT_S = 0.1
 class Ask:
     """The use case with what it needs."""
 
-    def __init__(self, *, retrieve: Retrieve, journal: Journal, clock: Clock) -> None:
+    def __init__(self, *, retrieve: Retrieve, journal: Journal, canaries: CanaryWatch, clock: Clock) -> None:
+        self._canaries = canaries
         self._retrieve, self._journal, self._clock = retrieve, journal, clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
@@ -59,7 +61,9 @@ class Ask:
             NotFound: no such GPT or release, or nothing is published yet.
         """
         started = self._clock.monotonic()
-        found = self._retrieve.run(gpt, question, caller, release=release, as_of=as_of, k=max(HITS_ASKED, k))
+        found = self._retrieve.run(
+            gpt, question, caller, release=release, as_of=as_of, sticky=user or "", k=max(HITS_ASKED, k)
+        )
         made = self.answer(found, k=k)
         made = replace(made, took_ms=round(1000 * (self._clock.monotonic() - started)))
         self._log(made, found, user)
@@ -111,6 +115,8 @@ class Ask:
             NotFound: there is no such answer.
         """
         self._journal.add_feedback(answer_id, verdict, comment)
+        if verdict is Verdict.PROBLEM:
+            self._canaries.complaint(answer_id)
 
     def close(self) -> None:
         """Wait until every answer is in the journal."""

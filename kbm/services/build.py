@@ -1,14 +1,15 @@
 """Build a candidate release beside the live one.
 
-Versions → chunks → vectors → rows of sealed segments → a bitmap over rows → a probe in another process → one
-transaction that makes the release known. Each step keeps what it finished: a build that dies is continued by the next
-one, and what did not change since an earlier build costs nothing.
+It is compared with the release that answers: what sets them apart gives the number. Versions → chunks → vectors →
+rows of sealed segments → a bitmap over rows → a probe in another process → one transaction that makes the release
+known. Each step keeps what it finished: a build that dies is continued by the next one, and what did not change since
+an earlier build costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,7 +25,9 @@ from kbm.domain.releases import (
     Version,
     release_digest,
 )
+from kbm.domain.versioning import Bump, Difference, between, number, propose, widened
 from kbm.errors import IndexDamaged, KbmError
+from kbm.faults import fault_point
 from kbm.ports import Chunker, Clock, Progress
 from kbm.services.needs import Documents, Indexes, Releases, Texts
 from kbm.services.rows import Rows
@@ -45,10 +48,14 @@ class GptToBuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """The newest release of the GPT, and what building it took. Not ``built`` means nothing had changed."""
+    """A release with the present content, and what building it took; not ``built`` means it was there already.
+
+    ``because`` says why it is more than a PATCH.
+    """
 
     release: Release
     built: bool
+    because: tuple[str, ...] = ()
     n_chunked: int = 0
     n_embedded: int = 0
     n_rows_added: int = 0
@@ -66,8 +73,18 @@ class Build:
     chunker: Chunker
     clock: Clock
 
-    def run(self, gpt: GptToBuild, progress: Progress) -> BuildResult:
-        """Build a candidate if anything differs from the newest release.
+    def run(
+        self,
+        gpt: GptToBuild,
+        progress: Progress,
+        *,
+        at_least: Bump = Bump.PATCH,
+        rc: tuple[Version, int] | None = None,
+    ) -> BuildResult:
+        """Build a candidate if no release since the live one has this content.
+
+        *at_least* is what a person raises the number to. *rc* makes it the n-th form of a canary that is to
+        become the version named.
 
         Raises:
             KbmError: no document of the GPT's sources could be read, so there is nothing to release.
@@ -81,43 +98,43 @@ class Build:
                 hint="run `kbm sync`, and `kbm sources` to see what became of each source",
             )
         versions = [one.version_id for one in current]
-        newest = self.releases.newest(gpt.name)
-        if (
-            newest is not None
-            and newest.state is not ReleaseState.FAILED
-            and self._equal(gpt, newest, versions)
-        ):
-            return BuildResult(release=newest, built=False)
+        known = self.releases.all(gpt.name)
+        base = self.releases.live(gpt.name) or (known[0] if known else None)
+        bump, because = self._propose(gpt, base, current)
+        there = self._there(gpt, known, base, versions, (bump, max(bump, at_least)))
+        if there is not None:
+            return BuildResult(release=there, built=False, because=because)
 
         n_chunked = self._chunk(current, progress)
         places = self.texts.places(versions, self.chunker.digest)
-        seq = newest.seq + 1 if newest else 1
+        seq = known[0].seq + 1 if known else 1
         spec = gpt.index_spec
         segments = self.releases.segments(gpt.name, spec.digest)
         with self.indexes.folder(gpt.name, spec, segments) as folder:
-            folder.sweep([one.seq for one in self.releases.all(gpt.name)])
+            folder.sweep([one.seq for one in known])
             n_rows_added, n_embedded = self.rows.add(gpt.name, spec, folder, places, progress)
             sealed = folder.seal(seq, [place.chunk_id for place in places])
         with progress.stage(f"probe {gpt.name}", 1) as stage:
-            failed = self._probe(gpt, seq)
+            failed = self._probe(gpt.name, spec, seq)
             stage.advance()
         made = Release(
             gpt=gpt.name,
-            version=self._next_version(gpt, newest, current),
+            version=_number(base, max(bump, at_least), known, rc),
             seq=seq,
             state=ReleaseState.FAILED if failed else ReleaseState.CANDIDATE,
             digest=release_digest(sealed.digest, gpt.answer_spec, [_line(one) for one in current]),
             index_digest=sealed.digest,
             index_spec=spec,
             answer_spec=gpt.answer_spec,
-            sources=gpt.sources,
+            sources=tuple(sorted({one.source for one in current})),
             epoch=epoch,
             n_documents=len(current),
             n_chunks=len(places),
             created_at=self.clock.now(),
             tools=gpt.tools,
         )
-        self.releases.add(made, versions)
+        with fault_point("build.record"):
+            self.releases.add(made, versions)
         log.info(
             "release_built",
             gpt=gpt.name,
@@ -130,15 +147,95 @@ class Build:
         if failed:
             raise failed
         return BuildResult(
-            release=made, built=True, n_chunked=n_chunked, n_embedded=n_embedded, n_rows_added=n_rows_added
+            release=made,
+            built=True,
+            because=because,
+            n_chunked=n_chunked,
+            n_embedded=n_embedded,
+            n_rows_added=n_rows_added,
         )
 
-    def _equal(self, gpt: GptToBuild, newest: Release, versions: Sequence[VersionId]) -> bool:
-        return (
-            newest.index_spec == gpt.index_spec
-            and newest.answer_spec == gpt.answer_spec
-            and self.releases.members(gpt.name, newest.seq) == set(versions)
+    def reissue(self, gpt: str, made: Release, version: Version, progress: Progress) -> Release:
+        """Give the content of a sealed release another number: the digest stays, nothing is embedded.
+
+        Raises:
+            IndexDamaged: the probe found the written index wrong; the release is stored as failed.
+        """
+        members = sorted(self.releases.members(gpt, made.seq))
+        places = self.texts.places(members, made.index_spec.chunker_digest)
+        known = self.releases.all(gpt)
+        with self.indexes.folder(
+            gpt, made.index_spec, self.releases.segments(gpt, made.index_spec.digest)
+        ) as folder:
+            folder.sweep([one.seq for one in known])
+            sealed = folder.seal(known[0].seq + 1, [place.chunk_id for place in places])
+        with progress.stage(f"probe {gpt}", 1) as stage:
+            failed = self._probe(gpt, made.index_spec, sealed.seq)
+            stage.advance()
+        again = replace(
+            made,
+            version=version,
+            seq=sealed.seq,
+            state=ReleaseState.FAILED if failed else ReleaseState.CANDIDATE,
+            published_at=None,
+            created_at=self.clock.now(),
         )
+        self.releases.add(again, members)
+        if failed:
+            raise failed
+        return again
+
+    def _propose(
+        self, gpt: GptToBuild, base: Release | None, current: Sequence[CurrentVersion]
+    ) -> tuple[Bump, tuple[str, ...]]:
+        """Say how far the number moves from *base*, and why."""
+        if base is None:
+            return Bump.PATCH, ()
+        before = {one.document_id for one in self.releases.manifest(gpt.name, base.seq)}
+        sources = {one.source for one in current}
+        then, now = self.documents.visibility_at(base.epoch).readers, self.documents.visibility().readers
+        return propose(
+            Difference(
+                n_before=len(before),
+                n_added=sum(one.document_id not in before for one in current),
+                same_index_spec=base.index_spec == gpt.index_spec,
+                same_answer_spec=base.answer_spec == gpt.answer_spec,
+                sources_added=tuple(sorted(sources - set(base.sources))),
+                sources_removed=tuple(sorted(set(base.sources) - sources)),
+                n_widened=widened(
+                    then, {one.document_no: now[one.document_no] for one in current if one.document_no in now}
+                ),
+            )
+        )
+
+    def _there(
+        self,
+        gpt: GptToBuild,
+        known: Sequence[Release],
+        base: Release | None,
+        versions: Sequence[VersionId],
+        bumps: tuple[Bump, Bump],
+    ) -> Release | None:
+        """Give the release since *base* that holds this content under a number that says enough, if there is one.
+
+        *bumps* are the one proposed, which *base* itself must not need, and the one asked for.
+        """
+        for one in known:
+            if base is None or one.seq < base.seq:
+                return None
+            proposed, asked = bumps
+            enough = (
+                proposed is Bump.PATCH if one.seq == base.seq else between(base.version, one.version) >= asked
+            )
+            if (
+                enough
+                and one.state is not ReleaseState.FAILED
+                and one.index_spec == gpt.index_spec
+                and one.answer_spec == gpt.answer_spec
+                and self.releases.members(gpt.name, one.seq) == set(versions)
+            ):
+                return one
+        return None
 
     def _chunk(self, current: Sequence[CurrentVersion], progress: Progress) -> int:
         by_id = {one.version_id: one for one in current}
@@ -158,29 +255,21 @@ class Build:
                 stage.advance()
         return len(todo)
 
-    def _probe(self, gpt: GptToBuild, seq: int) -> IndexDamaged | None:
+    def _probe(self, gpt: str, spec: IndexSpec, seq: int) -> IndexDamaged | None:
         try:
-            self.indexes.probe(gpt.name, gpt.index_spec, seq)
+            self.indexes.probe(gpt, spec, seq)
         except IndexDamaged as error:
             return error
         return None
 
-    def _next_version(
-        self, gpt: GptToBuild, newest: Release | None, current: Sequence[CurrentVersion]
-    ) -> Version:
-        """Number a candidate by what changed since the newest release.
 
-        Other rules of indexing or answering, or a source gone: MAJOR. A source more: MINOR. Anything else: PATCH.
-        Numbers only go up, so that a number never means two contents.
-        """
-        if newest is None:
-            return FIRST_RELEASE
-        highest = max(one.version for one in self.releases.all(gpt.name))
-        before = {one.source for one in self.releases.manifest(gpt.name, newest.seq)}
-        after = {one.source for one in current}
-        if newest.index_spec != gpt.index_spec or newest.answer_spec != gpt.answer_spec or before - after:
-            return highest.next_major()
-        return highest.next_minor() if after - before else highest.next_patch()
+def _number(
+    base: Release | None, bump: Bump, known: Sequence[Release], rc: tuple[Version, int] | None
+) -> Version:
+    if rc is not None:
+        target, n = rc
+        return replace(target, rc=n)
+    return number(base.version, bump, {one.version for one in known}) if base else FIRST_RELEASE
 
 
 def _line(one: CurrentVersion) -> ReleasedDocument:

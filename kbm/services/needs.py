@@ -6,15 +6,17 @@ puts them together and the type checker compares.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kbm.domain.answers import Answer, Passage, Verdict
+from kbm.domain.canary import Audience, Canary, CanaryState, ReplayReport
 from kbm.domain.catalogue import (
     ChunkPlace,
     CurrentVersion,
@@ -26,9 +28,12 @@ from kbm.domain.catalogue import (
     VisibilityState,
 )
 from kbm.domain.documents import Blob, Chunk, ParsedDocument
-from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState
+from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState, Override
 from kbm.domain.identity import ChunkId, ContentHash, Digest, VersionId
-from kbm.domain.releases import IndexSpec, Release, ReleasedDocument
+from kbm.domain.questions import LoggedQuestion
+from kbm.domain.receipts import Recorded
+from kbm.domain.releases import ExpectedLive, IndexSpec, Release, ReleasedDocument, Version
+from kbm.domain.report import Expiry
 from kbm.domain.retrieval import IndexRow, Retrieval, SealedIndex, SegmentRecord
 from kbm.domain.sync import Json, Known, PlanState, SyncPlan
 from kbm.ports import Vectors
@@ -65,7 +70,9 @@ class Texts(Protocol):
     def put_chunks(self, version: VersionId, chunker_digest: Digest, chunks: Sequence[Chunk]) -> None: ...
     def places(self, versions: Sequence[VersionId], chunker_digest: Digest) -> list[ChunkPlace]: ...
     def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, Chunk]: ...
-    def passages(self, ids: Sequence[ChunkId]) -> dict[ChunkId, tuple[int, Passage]]: ...
+    def passages(
+        self, ids: Sequence[ChunkId], *, withdrawn: bool = False
+    ) -> dict[ChunkId, tuple[int, Passage]]: ...
     def text_of(self, gpt: str, seq: int, document_no: int) -> tuple[VersionId, ParsedRecord] | None: ...
 
 
@@ -94,6 +101,8 @@ class Releases(Protocol):
     def get(self, gpt: str, version: str) -> Release: ...
     def live(self, gpt: str) -> Release | None: ...
     def previous(self, gpt: str) -> Release | None: ...
+    def at(self, gpt: str, seq: int) -> Release: ...
+    def rolled_back(self, gpt: str) -> str: ...
     def as_of(self, gpt: str, moment: datetime) -> Release | None: ...
     def members(self, gpt: str, seq: int) -> set[VersionId]: ...
     def manifest(self, gpt: str, seq: int) -> list[ReleasedDocument]: ...
@@ -105,7 +114,38 @@ class Releases(Protocol):
     def set_gate(self, gpt: str, seq: int, report: GateReport) -> None: ...
     def forget_segments(self, gpt: str, spec: Digest) -> None: ...
     def add(self, made: Release, members: Collection[VersionId]) -> None: ...
-    def publish(self, gpt: str, version: str, *, who: str, why: str) -> Release: ...
+    def gate_report(self, gpt: str, seq: int) -> GateReport | None: ...
+    def publish(
+        self,
+        gpt: str,
+        version: str,
+        *,
+        who: str,
+        why: str,
+        expected_live: ExpectedLive = "any",
+        action: str = "publish",
+        override: Override | None = None,
+    ) -> Release: ...
+
+
+class Canaries(Protocol):
+    """See :class:`kbm.store.canaries.Canaries`."""
+
+    def running(self, gpt: str) -> Canary | None: ...
+    def start(
+        self, gpt: str, made: Release, audience: Audience, replay: ReplayReport, *, who: str, why: str
+    ) -> Canary: ...
+    def rebase(self, found: Canary, made: Release, target: Version) -> None: ...
+    def end(self, found: Canary, state: CanaryState, *, who: str, why: str) -> bool: ...
+    def note(self, found: Canary, *, errors: int = 0, violations: int = 0) -> tuple[int, int]: ...
+
+
+class Questions(Protocol):
+    """See :class:`kbm.store.questions.Questions`."""
+
+    def since(self, gpt: str, moment: datetime) -> list[LoggedQuestion]: ...
+    def on_canary(self, gpt: str, moment: datetime) -> tuple[int, int]: ...
+    def gpt_of(self, answer_id: str) -> str | None: ...
 
 
 class Golden(Protocol):
@@ -117,11 +157,34 @@ class Golden(Protocol):
     def remove(self, gpt: str, id: str) -> None: ...
 
 
+class Ages(Protocol):
+    """See :class:`kbm.store.ages.Ages`."""
+
+    def expiries(self, source: str, max_age: timedelta, now: datetime) -> tuple[Expiry | None, int]: ...
+
+
+class Reports(Protocol):
+    """See :class:`kbm.store.reports.Reports`."""
+
+    def put(self, id: str, pages: Mapping[str, str]) -> Path: ...
+    def claim(self, id: str) -> bool: ...
+    def prune(self) -> None: ...
+
+
 class Journal(Protocol):
     """See :class:`kbm.store.journal.Journal`."""
 
     def record(self, made: Answer, question: str, hits: tuple[ChunkId, ...], user: str | None) -> None: ...
     def add_feedback(self, answer_id: str, verdict: Verdict, comment: str | None) -> None: ...
+    def recorded(self, answer_id: str) -> Recorded | None: ...
+    def forget_questions(self, before: datetime) -> tuple[int, int]: ...
+    def redact(self, chunks: Collection[ChunkId]) -> int: ...
+
+
+class Keyed(Protocol):
+    """See :class:`kbm.store.secret.Secret`."""
+
+    def mac(self, kind: str, text: str) -> str: ...
 
 
 class RawStore(Protocol):

@@ -17,13 +17,15 @@ import structlog
 from numpy.typing import NDArray
 
 from kbm.domain.answers import Passage
+from kbm.domain.canary import Canary
 from kbm.domain.catalogue import VisibilityState
 from kbm.domain.documents import EVERYONE, may_read
 from kbm.domain.questions import clean_question
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.retrieval import Signals
-from kbm.errors import ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
+from kbm.errors import KbmError, ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
 from kbm.ports import Clock, Embedder
+from kbm.services.canary_watch import CanaryWatch
 from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
 
 log = structlog.get_logger()
@@ -46,6 +48,14 @@ class ServedGpt:
     name: str
     title: str
     max_age_hours: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Then:
+    """What held for an earlier answer: its visibility epoch, and whether words alone had to do."""
+
+    epoch: int
+    words_only: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +89,11 @@ class Retrieve:
         embedder: Embedder | None,
         no_embedder: str,
         public_url: str,
+        canaries: CanaryWatch,
         clock: Clock,
     ) -> None:
         """*no_embedder* says why there is no embedder although one is configured; empty if none is."""
+        self._canaries = canaries
         self._public_url = public_url.rstrip("/")
         self._gpts, self._documents, self._texts, self._releases = gpts, documents, texts, releases
         self._indexes, self._embedder, self._no_embedder, self._clock = indexes, embedder, no_embedder, clock
@@ -97,9 +109,13 @@ class Retrieve:
         *,
         release: str | None = None,
         as_of: datetime | None = None,
+        sticky: str = "",
         k: int = 10,
     ) -> Retrieved:
         """Search a GPT's live release, or the one named, or the one that answered at a moment.
+
+        A caller who belongs to a canary's audience gets the canary instead of live; *sticky* is the caller's
+        label, so that they get the same one every time. A canary that fails is counted, and live answers.
 
         Raises:
             BadQuestion: there is nothing to search for.
@@ -108,28 +124,74 @@ class Retrieve:
             ReleaseNotSealed: the release failed its probe.
         """
         asked = clean_question(question)
-        served = self.served(gpt)
-        chosen = self.release_of(gpt, release, as_of)
-        epoch, readable = self._readable(caller.readers)
+        self.served(gpt)
+        if release is None and as_of is None:
+            canary = self._canaries.running(gpt)
+            if canary and canary.audience.includes(caller.readers, canary.salt, sticky or asked):
+                found = self._from_canary(canary, asked, caller, k)
+                if found is not None:
+                    return found
+        return self._from(self.release_of(gpt, release, as_of), asked, caller, k, canary=None)
+
+    def again(
+        self, gpt: str, question: str, caller: Caller, *, release: str, then: Then, k: int
+    ) -> Retrieved:
+        """Search a release as at an earlier visibility epoch, to verify a receipt.
+
+        What it finds may be withdrawn or hidden by now: it is compared and never shown.
+        """
+        self.served(gpt)
+        chosen = self.release_of(gpt, release)
+        return self._from(chosen, clean_question(question), caller, k, canary=None, then=then)
+
+    def _from_canary(self, canary: Canary, asked: str, caller: Caller, k: int) -> Retrieved | None:
+        """Search the canary; None when it fails, so that live answers."""
+        try:
+            return self._from(self._releases.at(canary.gpt, canary.seq), asked, caller, k, canary=canary)
+        except (KbmError, OSError) as error:
+            log.warning("canary_failed", gpt=canary.gpt, why=repr(error))
+            self._canaries.error(canary)
+            return None
+
+    def _from(
+        self,
+        chosen: Release,
+        asked: str,
+        caller: Caller,
+        k: int,
+        *,
+        canary: Canary | None,
+        then: Then | None = None,
+    ) -> Retrieved:
+        gpt = chosen.gpt
+        if then is None:
+            epoch, readable = self._readable(caller.readers)
+        else:
+            epoch, readable = then.epoch, _mask(self._documents.visibility_at(then.epoch), caller.readers)
         index = self._indexes.open(gpt, chosen.index_spec, chosen.seq)
-        vector, degraded = self._vector(asked, chosen)
+        vector, degraded = (None, ()) if then and then.words_only else self._vector(asked, chosen)
         found = index.search(asked, vector, readable=readable, k=k)
-        loaded = self._texts.passages([hit.chunk_id for hit in found.hits])
-        now = self._clock.now()
+        loaded = self._texts.passages([hit.chunk_id for hit in found.hits], withdrawn=then is not None)
+        if then is None and len(loaded) < len(found.hits) and self._documents.epoch() != epoch:
+            # Something was withdrawn since the mask was made. An answer belongs to one epoch: search in the next.
+            return self._from(chosen, asked, caller, k, canary=canary)
         passages = []
         for hit in found.hits:
-            if hit.chunk_id not in loaded:  # withdrawn since the mask was made
+            if hit.chunk_id not in loaded:
                 continue
             no, passage = loaded[hit.chunk_id]
-            if no < len(readable) and readable[no]:
-                stale = _is_stale(passage.modified, served.max_age_hours.get(passage.source), now)
-                url = self.link(passage.document_id, passage.url, gpt, str(chosen.version))
-                passages.append(replace(passage, url=url, score=hit.score, stale=stale))
+            if no >= len(readable) or not readable[no]:
+                # The index and the catalogue disagree about whose row this is. It is not shown.
+                log.error("hidden_passage_found", gpt=gpt, release=str(chosen.version), chunk=hit.chunk_id)
+                if canary is not None:
+                    self._canaries.violation(canary)
+                continue
+            passages.append(self._shown(chosen, passage, hit.score))
         return Retrieved(
             gpt=gpt,
             question=asked,
             release=chosen,
-            canary=False,
+            canary=canary is not None,
             epoch=epoch,
             readers=caller.readers,
             passages=tuple(passages),
@@ -138,6 +200,13 @@ class Retrieve:
             index=index,
             readable=readable,
         )
+
+    def _shown(self, chosen: Release, passage: Passage, score: float) -> Passage:
+        """Give a passage with its link, score and age."""
+        max_age = self._gpts[chosen.gpt].max_age_hours.get(passage.source)
+        url = self.link(passage.document_id, passage.url, chosen.gpt, str(chosen.version))
+        stale = _is_stale(passage.modified, max_age, self._clock.now())
+        return replace(passage, url=url, score=score, stale=stale)
 
     def served(self, gpt: str) -> ServedGpt:
         """Give a GPT by name.

@@ -8,11 +8,14 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from kbm.ports import Clock
+from kbm.store.ages import Ages
 from kbm.store.audit import Audit
+from kbm.store.canaries import Canaries
 from kbm.store.documents import Documents
 from kbm.store.engine import open_database
 from kbm.store.golden import Golden
 from kbm.store.journal import Journal
+from kbm.store.lease import Fence, Leases
 from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
 from kbm.store.secret import Secret
@@ -24,12 +27,15 @@ class Catalogue:
     """The parts of the catalogue."""
 
     documents: Documents
+    ages: Ages
     texts: Texts
     releases: Releases
     plans: Plans
     jobs: Jobs
     golden: Golden
     audit: Audit
+    leases: Leases
+    canaries: Canaries
     _engine: Engine
 
     def close(self) -> None:
@@ -43,15 +49,19 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
     Raises:
         DatabaseNewer: a newer kbm wrote it.
     """
-    engine = open_database(folder, "catalogue")
+    fence = Fence()
+    engine = open_database(folder, "catalogue", fence.check)
     return Catalogue(
         documents=Documents(engine, clock),
+        ages=Ages(engine),
         texts=Texts(engine, clock),
         releases=Releases(engine, clock),
         plans=Plans(engine, clock),
         jobs=Jobs(engine, clock),
         golden=Golden(engine, clock),
         audit=Audit(engine, clock),
+        leases=Leases(engine, fence, clock, folder),
+        canaries=Canaries(engine, clock),
         _engine=engine,
     )
 

@@ -14,7 +14,14 @@ from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, docu
 from kbm.domain.sync import Json, Known, PlanState
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
-from kbm.store.schema import document, document_version, source, sync_plan, visibility_change
+from kbm.store.schema import (
+    document,
+    document_content,
+    document_version,
+    source,
+    sync_plan,
+    visibility_change,
+)
 
 _MANY = 500
 """Ids per statement; SQLite takes no more than some thousand parameters."""
@@ -158,6 +165,10 @@ class Documents:
             connection.execute(update(document).where(document.c.no == no).values(**values))
         if before is None or before.readers != readers or not before.present:
             self._note(connection, no, "readers" if before is None or before.present else "returned", readers)
+        for content in {item.content, *item.enclosed} - {None}:
+            connection.execute(
+                insert(document_content).values(document_no=no, content=content).on_conflict_do_nothing()
+            )
         if version is not None:
             connection.execute(
                 insert(document_version)
@@ -314,6 +325,22 @@ class Documents:
         for row in rows:
             names.setdefault(row.readers, _readers(row.readers))
         return VisibilityState(epoch=epoch, readers={row.no: names[row.readers] for row in rows})
+
+    def visibility_at(self, epoch: int) -> VisibilityState:
+        """Give the readers of every document that was present at an epoch, from the log of changes."""
+        last = (
+            select(visibility_change.c.document_no, func.max(visibility_change.c.epoch).label("epoch"))
+            .where(visibility_change.c.epoch <= epoch)
+            .group_by(visibility_change.c.document_no)
+            .subquery()
+        )
+        query = select(visibility_change).join(last, last.c.epoch == visibility_change.c.epoch)
+        with self._reads.connect() as connection:
+            rows = connection.execute(query.where(visibility_change.c.change != "withdrawn")).all()
+        names: dict[str, frozenset[str]] = {}
+        for row in rows:
+            names.setdefault(row.readers, _readers(row.readers))
+        return VisibilityState(epoch=epoch, readers={row.document_no: names[row.readers] for row in rows})
 
 
 def _records() -> Any:

@@ -7,7 +7,9 @@ reads take no lock. Everything above uses SQLAlchemy, so that PostgreSQL can ser
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,17 @@ from kbm.store.schema import catalogue, journal
 WRITES = "kbm_writes"
 """Execution option of an engine whose transactions write."""
 
+Fence = Callable[[Connection], None]
+"""Raises where a write transaction must not go on."""
+
 _HEADS = {"catalogue": "0001", "journal": "0001"}
 _METADATA = {"catalogue": catalogue, "journal": journal}
 
 
-def open_database(folder: Path, name: str) -> Engine:
+def open_database(folder: Path, name: str, fence: Fence | None = None) -> Engine:
     """Open ``folder/<name>.db``, creating or upgrading it.
+
+    *fence* is asked as soon as a write transaction has begun, before anything else can; what it raises ends it.
 
     Raises:
         DatabaseNewer: a newer kbm wrote it.
@@ -32,7 +39,7 @@ def open_database(folder: Path, name: str) -> Engine:
     folder.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{folder / f'{name}.db'}", connect_args={"timeout": 5.0})
     event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
+    event.listen(engine, "begin", partial(_on_begin, fence))
     event.listen(engine, "handle_error", _on_error)
     _upgrade(engine, name)
     return engine
@@ -52,9 +59,17 @@ def _on_connect(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _on_begin(fence: Fence | None, connection: Connection) -> None:
+    if not connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if fence is not None:
+        try:
+            fence(connection)
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
 
 
 def _on_error(context: ExceptionContext) -> None:

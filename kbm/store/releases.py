@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 
-from kbm.domain.evaluation import GateReport
+from kbm.domain.evaluation import GateReport, Override
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId
 from kbm.domain.people import Entry
 from kbm.domain.releases import (
-    AnswerSpec,
-    IndexSpec,
+    ExpectedLive,
     Release,
-    ReleaseContent,
     ReleasedDocument,
     ReleaseState,
-    Version,
 )
 from kbm.domain.retrieval import SegmentRecord
-from kbm.errors import NotFound, ReleaseNotSealed
+from kbm.errors import Busy, NotFound, ReleaseNotSealed
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.audit import append
-from kbm.store.engine import iso, moment, to_json, writing
+from kbm.store.engine import iso, to_json, writing
+from kbm.store.release_rows import columns_of, gate_report_of, override_json, release_of
 from kbm.store.schema import document, document_version, membership, pointer, pointer_move, release, segment
 
 LIVE, PREVIOUS = "live", "previous"
@@ -43,14 +40,14 @@ class Releases:
         """List a GPT's releases, newest first."""
         query = select(release).where(release.c.gpt == gpt).order_by(release.c.seq.desc())
         with self._reads.connect() as connection:
-            return [_release(row) for row in connection.execute(query)]
+            return [release_of(row) for row in connection.execute(query)]
 
     def newest(self, gpt: str) -> Release | None:
         """Give the release built last, whatever became of it."""
         query = select(release).where(release.c.gpt == gpt).order_by(release.c.seq.desc()).limit(1)
         with self._reads.connect() as connection:
             row = connection.execute(query).first()
-        return _release(row) if row else None
+        return release_of(row) if row else None
 
     def get(self, gpt: str, version: str) -> Release:
         """Give a release by its number.
@@ -64,7 +61,37 @@ class Releases:
         if row is None:
             known = [str(one.version) for one in self.all(gpt)]
             raise NotFound(f"release of {gpt}", version, known)
-        return _release(row)
+        return release_of(row)
+
+    def at(self, gpt: str, seq: int) -> Release:
+        """Give a release by its place in the order of builds.
+
+        Raises:
+            NotFound: the GPT has no such release.
+        """
+        query = select(release).where(release.c.gpt == gpt, release.c.seq == seq)
+        with self._reads.connect() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotFound(f"release of {gpt}", f"number {seq} in the order of builds")
+        return release_of(row)
+
+    def rolled_back(self, gpt: str) -> str:
+        """Say from what the live release was rolled back, or nothing if it was published as usual."""
+        to, before = release.alias(), release.alias()
+        query = (
+            select(pointer_move, to.c.seq.label("to_seq"), before.c.seq.label("from_seq"))
+            .join(to, (to.c.gpt == gpt) & (to.c.version == pointer_move.c.to_version))
+            .join(before, (before.c.gpt == gpt) & (before.c.version == pointer_move.c.from_version))
+            .where(pointer_move.c.gpt == gpt, pointer_move.c.name == LIVE)
+            .order_by(pointer_move.c.id.desc())
+            .limit(1)
+        )
+        with self._reads.connect() as connection:
+            row = connection.execute(query).first()
+        if row is None or row.to_seq > row.from_seq:
+            return ""
+        return f"{row.who} rolled back from {row.from_version} to {row.to_version}"
 
     def live(self, gpt: str) -> Release | None:
         """Give the release that answers now."""
@@ -78,7 +105,7 @@ class Releases:
         )
         with self._reads.connect() as connection:
             row = connection.execute(query).first()
-        return _release(row) if row else None
+        return release_of(row) if row else None
 
     def previous(self, gpt: str) -> Release | None:
         """Give the release that answered before the live one."""
@@ -98,7 +125,7 @@ class Releases:
         )
         with self._reads.connect() as connection:
             row = connection.execute(query).first()
-        return _release(row) if row else None
+        return release_of(row) if row else None
 
     def members(self, gpt: str, seq: int) -> set[VersionId]:
         """Give the document versions of a release."""
@@ -173,6 +200,13 @@ class Releases:
                 .values(gate=report.verdict, gate_report=to_json(asdict(report)))
             )
 
+    def gate_report(self, gpt: str, seq: int) -> GateReport | None:
+        """Give what the last gate said of a release; None if there was none."""
+        query = select(release.c.gate_report).where(release.c.gpt == gpt, release.c.seq == seq)
+        with self._reads.connect() as connection:
+            stored = connection.scalar(query)
+        return gate_report_of(stored) if stored else None
+
     def forget_segments(self, gpt: str, spec: Digest) -> None:
         """Make the segments of a spec unknown, before they are all written anew."""
         with self._writes.begin() as connection:
@@ -205,30 +239,55 @@ class Releases:
             ]
             if fresh:
                 connection.execute(insert(membership), fresh)
-            connection.execute(insert(release).values(**_columns(made)))
+            connection.execute(insert(release).values(**columns_of(made)))
 
-    def publish(self, gpt: str, version: str, *, who: str, why: str) -> Release:
+    def publish(
+        self,
+        gpt: str,
+        version: str,
+        *,
+        who: str,
+        why: str,
+        expected_live: ExpectedLive = "any",
+        action: str = "publish",
+        override: Override | None = None,
+    ) -> Release:
         """Let a release answer, in one transaction; the one before becomes ``previous``.
+
+        *action* is the word for it in the audit log. An *override* is kept with the release and logged by itself.
 
         Raises:
             NotFound: the GPT has no such release.
             ReleaseNotSealed: it did not pass its probe.
+            Busy: something else than *expected_live* is live; nothing was changed.
         """
-        made = self.get(gpt, version)
-        if made.state is ReleaseState.FAILED:
-            raise ReleaseNotSealed(
-                f"{gpt} {version} did not pass its probe and cannot be published",
-                hint=f"build it again: kbm build {gpt}",
-            )
+        self.get(gpt, version)
         now = self._clock.now()
         with self._writes.begin() as connection:
+            # Read again under the lock: an erasure may have given it another digest.
+            made = release_of(
+                connection.execute(
+                    select(release).where(release.c.gpt == gpt, release.c.version == version)
+                ).one()
+            )
+            if made.state is ReleaseState.FAILED:
+                raise ReleaseNotSealed(
+                    f"{gpt} {version} did not pass its probe and cannot be published",
+                    hint=f"build it again: kbm build {gpt}",
+                )
             before = connection.execute(
-                select(release.c.seq, release.c.version)
+                select(release.c.seq, release.c.version, release.c.digest)
                 .join(pointer, (pointer.c.gpt == release.c.gpt) & (pointer.c.seq == release.c.seq))
                 .where(pointer.c.gpt == gpt, pointer.c.name == LIVE)
             ).first()
             if before is not None and before.seq == made.seq:
                 return made
+            if expected_live != "any" and (before.digest if before else None) != expected_live:
+                raise Busy(
+                    f"live of {gpt} moved meanwhile, to {before.version if before else 'nothing'}: {version} was "
+                    "compared with another release, so the pointer was left where it is",
+                    hint="run the same command again; it compares with what is live now",
+                )
             if before is not None:
                 _point(connection, gpt, PREVIOUS, before.seq)
                 _set_state(connection, gpt, before.seq, ReleaseState.RETIRED)
@@ -249,10 +308,15 @@ class Releases:
                     why=why,
                 )
             )
-            detail = {"from": before.version if before else None, "to": version, "digest": made.digest}
-            append(
-                connection, Entry(who=who, action="publish", subject=gpt, detail=detail, reason=why), at=now
-            )
+            if override is not None:
+                _keep_override(connection, made, override)
+            detail = {
+                "from": before.version if before else None,
+                "to": version,
+                "digest": made.digest,
+                "gate": made.gate,
+            }
+            append(connection, Entry(who=who, action=action, subject=gpt, detail=detail, reason=why), at=now)
         return self.get(gpt, version)
 
 
@@ -270,55 +334,27 @@ def _point(connection: Connection, gpt: str, name: str, seq: int) -> None:
     connection.execute(insert(pointer).values(gpt=gpt, name=name, seq=seq))
 
 
+def _keep_override(connection: Connection, made: Release, override: Override) -> None:
+    """Keep who published against the gate with the release, and log it."""
+    connection.execute(
+        update(release)
+        .where(release.c.gpt == made.gpt, release.c.seq == made.seq)
+        .values(override=override_json(override))
+    )
+    entry = Entry(
+        who=override.who,
+        action="override",
+        subject=made.gpt,
+        detail={
+            "release": str(made.version),
+            "digest": made.digest,
+            "as": override.sponsor,
+            "verdict": override.verdict,
+        },
+        reason=override.reason,
+    )
+    append(connection, entry, at=override.at)
+
+
 def _set_state(connection: Connection, gpt: str, seq: int, state: ReleaseState) -> None:
     connection.execute(update(release).where(release.c.gpt == gpt, release.c.seq == seq).values(state=state))
-
-
-def _columns(made: Release) -> Mapping[str, Any]:
-    """Give a release as columns."""
-    return {
-        "gpt": made.gpt,
-        "seq": made.seq,
-        "version": str(made.version),
-        "state": made.state,
-        "digest": made.digest,
-        "index_digest": made.index_digest,
-        "index_spec": to_json(asdict(made.index_spec)),
-        "answer_spec": to_json(asdict(made.answer_spec)),
-        "sources": to_json(made.sources),
-        "epoch": made.epoch,
-        "n_documents": made.n_documents,
-        "n_chunks": made.n_chunks,
-        "gate": made.gate,
-        "tools": to_json(dict(made.tools)),
-        "created_at": iso(made.created_at),
-        "published_at": iso(made.published_at),
-    }
-
-
-def _release(row: Row[Any]) -> Release:
-    """Make a release of a row of the table."""
-    answer_spec = json.loads(row.answer_spec)
-    return Release(
-        gpt=row.gpt,
-        version=Version.parse(row.version),
-        seq=row.seq,
-        state=ReleaseState(row.state),
-        digest=Digest(row.digest),
-        index_digest=Digest(row.index_digest),
-        index_spec=IndexSpec(**json.loads(row.index_spec)),
-        answer_spec=AnswerSpec(**{**answer_spec, "languages": tuple(answer_spec["languages"])}),
-        sources=tuple(json.loads(row.sources)),
-        epoch=row.epoch,
-        n_documents=row.n_documents,
-        n_chunks=row.n_chunks,
-        gate=row.gate,
-        label=row.label or "",
-        content=ReleaseContent(row.content),
-        content_at=moment(row.content_at),
-        redacted_at=moment(row.redacted_at),
-        first_digest=Digest(row.first_digest) if row.first_digest else None,
-        tools=json.loads(row.tools),
-        created_at=datetime.fromisoformat(row.created_at),
-        published_at=moment(row.published_at),
-    )

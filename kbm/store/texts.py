@@ -23,13 +23,14 @@ _MANY = 500
 """Ids per statement; SQLite takes no more than some thousand parameters."""
 
 
-_PASSAGES = (
+_ALL_PASSAGES = (
     select(chunk, document_version, document.c.no, document.c.source, document.c.item_id)
     .add_columns(document.c.id.label("document_id"), document_version.c.title.label("version_title"))
     .join(document_version, document_version.c.id == chunk.c.version_id)
     .join(document, document.c.no == document_version.c.document_no)
-    .where(document.c.present == 1, chunk.c.id.in_(bindparam("ids", expanding=True)))
+    .where(chunk.c.id.in_(bindparam("ids", expanding=True)))
 )
+_PASSAGES = _ALL_PASSAGES.where(document.c.present == 1)
 """Made once: it is part of every answer, and making it costs more than running it."""
 
 
@@ -154,12 +155,15 @@ class Texts:
                     )
         return found
 
-    def passages(self, ids: Sequence[ChunkId]) -> dict[ChunkId, tuple[int, Passage]]:
-        """Give chunks of present documents, each as (document number, passage)."""
+    def passages(
+        self, ids: Sequence[ChunkId], *, withdrawn: bool = False
+    ) -> dict[ChunkId, tuple[int, Passage]]:
+        """Give chunks of present documents, each as (document number, passage); *withdrawn* gives all."""
+        query = _ALL_PASSAGES if withdrawn else _PASSAGES
         found: dict[ChunkId, tuple[int, Passage]] = {}
         with self._reads.connect() as connection:
             for some in _slices(ids):
-                for row in connection.execute(_PASSAGES, {"ids": some}):
+                for row in connection.execute(query, {"ids": some}):
                     found[ChunkId(row.id)] = (
                         row.no,
                         Passage(

@@ -7,6 +7,8 @@ reads take no lock. Everything above uses SQLAlchemy, so that PostgreSQL can ser
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -15,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 
-from kbm.errors import DatabaseNewer, StorageFailed
+from kbm.errors import Busy, DatabaseNewer, StorageFailed
 from kbm.store.schema import catalogue, journal
 
 WRITES = "kbm_writes"
@@ -23,6 +25,8 @@ WRITES = "kbm_writes"
 
 Fence = Callable[[Connection], None]
 """Raises where a write transaction must not go on."""
+
+_CHECKPOINT_TRIES, _CHECKPOINT_WAIT_S = 50, 0.1
 
 _HEADS = {"catalogue": "0001", "journal": "0001"}
 _METADATA = {"catalogue": catalogue, "journal": journal}
@@ -89,6 +93,36 @@ _DISK_FAULTS = {
     "unable to open database file": "it cannot be opened or created",
     "disk I/O error": "the disk reports a fault or is full",
 }
+
+
+def empty_free_pages(engine: Engine) -> None:
+    """Write a database anew without what was deleted from it, and cut its log off: no byte of that is left.
+
+    Raises:
+        Busy: somebody kept reading the log for seconds.
+    """
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        cursor.execute("VACUUM")
+        for _ in range(_CHECKPOINT_TRIES):
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = cursor.fetchone()
+            if not busy:
+                return
+            time.sleep(_CHECKPOINT_WAIT_S)
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise StorageFailed(
+                f"{engine.url.database} cannot be written anew: {error}",
+                hint="make room for a second copy of it, then run the same command again",
+            ) from error
+    finally:
+        pooled.close()
+    raise Busy(
+        f"{engine.url.database} is being read all the time, so its log cannot be cut off",
+        hint="run the command again; what was finished is kept",
+    )
 
 
 def _upgrade(engine: Engine, name: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from kbm.domain.catalogue import DocumentRecord, ParsedRecord
-from kbm.domain.documents import lay_out
+from kbm.domain.catalogue import DocumentRecord
+from kbm.domain.documents import DocumentVersion, lay_out
 from kbm.domain.releases import Release
 from kbm.errors import NotFound, UsageError
 from kbm.services.needs import Documents, Releases, Texts
@@ -14,10 +14,10 @@ from kbm.services.retrieve import Caller, Retrieve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownDocument:
-    """A document with its stored text, and the releases that text is of, by GPT."""
+    """A document as it was then: its stored text, its address for a reader, and the releases it is so in, by GPT."""
 
-    record: DocumentRecord
-    content: ParsedRecord
+    version: DocumentVersion
+    url: str
     text: str
     releases: dict[str, str]
 
@@ -49,24 +49,23 @@ class ShowDocument:
         held = self._releases_with(record, gpt, release)
         if not held:
             raise NotFound("document", document_id)
-        name, content = next((name, content) for name, (_, content) in held.items())
-        text, _ = lay_out(content.elements)
-        link = self.retrieve.link(record.id, record.url, name, str(held[name][0].version))
+        name, (shown, version) = next(iter(held.items()))
+        text, _ = lay_out(version.elements)
         return ShownDocument(
-            record=replace(record, url=link),
-            content=content,
+            version=version,
+            url=self.retrieve.link(record.id, record.url, name, str(shown.version)),
             text=text,
             releases={name: str(one.version) for name, (one, _) in held.items()},
         )
 
     def _releases_with(
         self, record: DocumentRecord, gpt: str | None, version: str | None
-    ) -> dict[str, tuple[Release, ParsedRecord]]:
+    ) -> dict[str, tuple[Release, DocumentVersion]]:
         """Find the live release of each GPT, or the one named, where it holds the document."""
-        found: dict[str, tuple[Release, ParsedRecord]] = {}
+        found: dict[str, tuple[Release, DocumentVersion]] = {}
         for name in self.gpts if gpt is None else (self.retrieve.served(gpt).name,):
             release = self.releases.get(name, version) if version else self.releases.live(name)
-            held = self.texts.text_of(name, release.seq, record.no) if release else None
+            held = self.texts.version_in(name, release.seq, record.no) if release else None
             if release is not None and held is not None:
-                found[name] = release, held[1]
+                found[name] = release, held
         return found

@@ -27,7 +27,7 @@ from kbm.domain.catalogue import (
     StoredItem,
     VisibilityState,
 )
-from kbm.domain.documents import Blob, Chunk, ParsedDocument
+from kbm.domain.documents import Blob, Chunk, DocumentVersion, ParsedDocument
 from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState, Override
 from kbm.domain.identity import ChunkId, ContentHash, Digest, VersionId
 from kbm.domain.questions import LoggedQuestion
@@ -74,6 +74,7 @@ class Texts(Protocol):
         self, ids: Sequence[ChunkId], *, withdrawn: bool = False
     ) -> dict[ChunkId, tuple[int, Passage]]: ...
     def text_of(self, gpt: str, seq: int, document_no: int) -> tuple[VersionId, ParsedRecord] | None: ...
+    def version_in(self, gpt: str, seq: int, document_no: int) -> DocumentVersion | None: ...
 
 
 class Plans(Protocol):

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, bindparam, func, or_, select
+from sqlalchemy import Engine, Row, and_, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.answers import Passage
 from kbm.domain.catalogue import ChunkPlace, ParsedRecord
-from kbm.domain.documents import Chunk, Element, ElementKind
+from kbm.domain.documents import Chunk, DocumentVersion, Element, ElementKind
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
@@ -185,8 +185,33 @@ class Texts:
 
     def text_of(self, gpt: str, seq: int, document_no: int) -> tuple[VersionId, ParsedRecord] | None:
         """Give a document's content in one release; None if the release does not hold it."""
+        row = self._held(gpt, seq, document_no)
+        return (VersionId(row.id), _decode(row.body)) if row else None
+
+    def version_in(self, gpt: str, seq: int, document_no: int) -> DocumentVersion | None:
+        """Give a document as one release holds it, with what was said of it then; None if it does not."""
+        row = self._held(gpt, seq, document_no)
+        if row is None:
+            return None
+        return DocumentVersion(
+            id=VersionId(row.id),
+            document_id=DocumentId(row.document_id),
+            source=row.source,
+            item_id=row.item_id,
+            content=ContentHash(row.content),
+            parser_digest=Digest(row.parser_digest),
+            title=row.title,
+            url=row.url,
+            author=row.author,
+            modified=moment(row.modified),
+            elements=_decode(row.body).elements,
+        )
+
+    def _held(self, gpt: str, seq: int, document_no: int) -> Row[Any] | None:
         query = (
-            select(document_version.c.id, parsed.c.body)
+            select(document_version, parsed.c.body, document.c.source, document.c.item_id)
+            .add_columns(document.c.id.label("document_id"))
+            .join(document, document.c.no == document_version.c.document_no)
             .join(membership, membership.c.version_id == document_version.c.id)
             .join(
                 parsed,
@@ -203,8 +228,7 @@ class Texts:
             )
         )
         with self._reads.connect() as connection:
-            row = connection.execute(query).first()
-        return (VersionId(row.id), _decode(row.body)) if row else None
+            return connection.execute(query).first()
 
     def n_chunks(self) -> int:
         """Count all stored chunks."""

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from kbm.domain.identity import document_id
 from kbm.entrypoints.api.app import create_app
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress
@@ -116,9 +118,28 @@ def test_every_quote_stands_in_the_document_behind_it(client: TestClient) -> Non
         assert shown["releases"] == {"helper": "1.0.0"}
 
 
-def test_a_hidden_document_is_not_found_like_one_that_never_was(client: TestClient) -> None:
-    from kbm.domain.identity import document_id
+def test_a_document_of_an_earlier_release_is_shown_as_it_was_then(tmp_path: Path) -> None:
+    june, july = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    source = FakeConnector(items={"leave.txt": PAGES["leave.txt"]}, modified={"leave.txt": june})
+    with kbm_over(tmp_path, source) as kbm:
+        for _ in ("earlier", "later"):
+            kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+            kbm.build.run(kbm.gpt_to_build("helper"), NoProgress())
+            built = kbm.catalogue.releases.newest("helper")
+            assert built is not None
+            kbm.publish.run("helper", str(built.version), who="anna", why="test")
+            source.items["leave.txt"] = PAGES["leave.txt"].replace("30", "31")
+            source.modified["leave.txt"] = july
+        with TestClient(create_app(kbm)) as client:
+            path = f"/v1/documents/{document_id('docs', 'leave.txt')}"
+            then = client.get(path, params={"gpt": "helper", "release": "1.0.0"}).json()
+            now = client.get(path).json()
 
+    assert ("30 days" in then["text"], datetime.fromisoformat(then["modified_at"])) == (True, june)
+    assert ("31 days" in now["text"], datetime.fromisoformat(now["modified_at"])) == (True, july)
+
+
+def test_a_hidden_document_is_not_found_like_one_that_never_was(client: TestClient) -> None:
     hidden = client.get(f"/v1/documents/{document_id('docs', 'hr/pay.txt')}")
     absent = client.get(f"/v1/documents/{document_id('docs', 'nope.txt')}")
 

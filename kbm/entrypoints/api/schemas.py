@@ -205,7 +205,7 @@ class GptsOut(BaseModel):
 
 
 class DocumentOut(BaseModel):
-    """A document as the live release holds it."""
+    """A document as a release holds it."""
 
     document_id: str
     source: str
@@ -213,22 +213,22 @@ class DocumentOut(BaseModel):
     title: str
     url: str
     author: str
-    modified_at: datetime | None
+    modified_at: datetime | None = Field(description="As of this release, like title, author and text.")
     text: str
     releases: dict[str, str] = Field(description="The release this text is of, by GPT.")
 
     @classmethod
     def of(cls, shown: ShownDocument) -> Self:
         """Say a document in the words of the contract."""
-        record = shown.record
+        version = shown.version
         return cls(
-            document_id=record.id,
-            source=record.source,
-            item_id=record.item_id,
-            title=record.title,
-            url=record.url,
-            author=record.author,
-            modified_at=record.modified,
+            document_id=version.document_id,
+            source=version.source,
+            item_id=version.item_id,
+            title=version.title,
+            url=shown.url,
+            author=version.author,
+            modified_at=version.modified,
             text=shown.text,
             releases=shown.releases,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+HEAD = "<!-- Written by `python -m tools.reference` from {source}. Change it there. -->\n"
+
 
 def from_docstring(text: str) -> str:
     """Turn the little reStructuredText that docstrings here use into Markdown."""

@@ -7,7 +7,6 @@ say what the code does not. Nothing in them depends on the terminal, the machine
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
@@ -18,19 +17,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kbm import config, errors, ports
-from kbm.domain import answers, documents, identity, sync
+from kbm import config, errors
+from kbm.domain import answers, documents
 from kbm.entrypoints.api import app as api
-from kbm.entrypoints.cli.main import app as command_line
-from tools.markdown import choices, first_paragraph, from_docstring, page, table
+from tools.markdown import HEAD, choices, first_paragraph, from_docstring, page, table
+from tools.reference_commands import commands
+from tools.reference_ports import extension_points
 
 ROOT = Path(__file__).resolve().parents[1]
-
-HEAD = "<!-- Written by `python -m tools.reference` from {source}. Change it there. -->\n"
 
 UNITS = {"_s": "seconds", "_mb": "MB", "_ms": "milliseconds", "_chars": "characters"}
 CHECKED_TEXTS = {
@@ -53,17 +50,6 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[gpts.NAME.people]", config.PeopleSection),
     ("[gpts.NAME.release]", config.ReleaseSection),
     ("[report]", config.ReportSection),
-)
-NOUNS: tuple[tuple[types.ModuleType, str], ...] = (
-    (sync, "Ref"),
-    (sync, "Gone"),
-    (sync, "Failed"),
-    (sync, "Mark"),
-    (documents, "Blob"),
-    (documents, "ParsedDocument"),
-    (documents, "ElementKind"),
-    (documents, "Element"),
-    (documents, "Chunk"),
 )
 HTTP_ONLY = (
     (
@@ -236,156 +222,6 @@ def _connector_models() -> Iterator[tuple[str, type[BaseModel]]]:
                 and made.__module__ == module.__name__
             ),
         )
-
-
-# -- command line --------------------------------------------------------------------------------------------
-
-
-def commands() -> str:
-    """Describe every command."""
-    group: Any = typer.main.get_command(command_line)  # Any: typer's classes differ between its versions
-    codes = sorted(
-        {
-            (0, "done"),
-            (1, "failed, or some of it failed; what was finished is kept"),
-            (2, "the request or the settings cannot be used"),
-            (3, "a part waits for a person; live is unchanged"),
-            (75, "busy: another process works on this data folder"),
-            (130, "interrupted; run the same command again to go on"),
-        }
-    )
-    parts = [
-        HEAD.format(source="kbm/entrypoints/cli"),
-        "# Commands",
-        group.help,
-        "Results go to stdout, progress and remarks to stderr. With `--json` an error is a JSON object too: "
-        '`{"error": {"code", "detail", "hint"}}`; [errors.md](errors.md) lists the codes. Running a command again is '
-        "always safe.",
-        "## Exit codes",
-        table(("code", "meaning"), [(str(code), said) for code, said in codes]),
-        "## For every command",
-        "These stand before the command's name: `kbm --config FILE check`.",
-        _options(group),
-    ]
-    for name, command in group.commands.items():
-        parts += _command(f"kbm {name}", command)
-    return page(parts)
-
-
-def _command(name: str, command: Any) -> list[str]:
-    arguments = [one for one in command.params if not _is_option(one)]
-    usage = " ".join([name, *(_metavar(one) for one in arguments)])
-    if any(_is_option(one) for one in command.params):
-        usage += " [OPTIONS]"
-    children = getattr(command, "commands", {})
-    parts = [f"## `{name}`", command.help]
-    if not children or command.invoke_without_command:
-        parts.append(f"```\n{usage}\n```")
-        if arguments:
-            parts.append(table(("argument", "meaning"), [(_metavar(one), _told(one)) for one in arguments]))
-        parts.append(_options(command))
-    for child, inner in children.items():
-        parts += _command(f"{name} {child}", inner)
-    return parts
-
-
-def _options(command: Any) -> str:
-    rows = []
-    for one in command.params:
-        if _is_option(one):
-            value = "" if one.is_flag else f" {_metavar(one)}"
-            rows.append((", ".join(f"`{spelled}{value}`" for spelled in one.opts), _told(one)))
-    return table(("option", "meaning"), rows) if rows else ""
-
-
-def _is_option(parameter: Any) -> bool:
-    return bool(parameter.opts[0].startswith("-"))
-
-
-def _metavar(parameter: Any) -> str:
-    name: str = parameter.metavar or parameter.name.upper()
-    if _is_option(parameter) or name.startswith("["):
-        return name
-    many = "…" if parameter.nargs == -1 else ""
-    return f"{name}{many}" if parameter.required else f"[{name}]{many}"
-
-
-def _told(parameter: Any) -> str:
-    said = [parameter.help or ""]
-    if getattr(parameter, "multiple", False):
-        said.append("May be given several times.")
-    if parameter.default not in (None, False, "") and "efault" not in said[0]:
-        said.append(f"Default: `{parameter.default}`.")
-    return " ".join(said)
-
-
-# -- ports ---------------------------------------------------------------------------------------------------
-
-
-def extension_points() -> str:
-    """Describe the ports, and the nouns they speak of."""
-    source = inspect.getsource(ports)
-    tree = ast.parse(source)
-    parts = [
-        HEAD.format(source="kbm/ports.py and kbm/domain"),
-        "# Ports",
-        from_docstring(ast.get_docstring(tree) or ""),
-    ]
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            parts += _port(node, source.splitlines())
-    parts += [
-        "## What the ports speak of",
-        f"`EVERYONE` is {documents.EVERYONE!r}. " + from_docstring(_ids()),
-    ]
-    for module, name in NOUNS:
-        parts += _noun(inspect.getsource(getattr(module, name)))
-    return page(parts)
-
-
-def _port(node: ast.ClassDef, lines: Sequence[str]) -> list[str]:
-    parts = [f"## `{node.name}`", from_docstring(ast.get_docstring(node) or "")]
-    for at, statement in enumerate(node.body):
-        if isinstance(statement, ast.AnnAssign):
-            follows = node.body[at + 1] if at + 1 < len(node.body) else None
-            said = _text_of(follows)
-            parts.append(f"- `{ast.unparse(statement)}`" + (f": {from_docstring(said)}" if said else ""))
-        elif isinstance(statement, ast.FunctionDef):
-            head = lines[statement.lineno - 1 : statement.body[0].lineno - 1]
-            signature = "\n".join(line.removeprefix("    ") for line in head).rstrip(": ")
-            parts += [f"```python\n{signature}\n```", from_docstring(ast.get_docstring(statement) or "")]
-    return parts
-
-
-def _noun(source: str) -> list[str]:
-    node = ast.parse(source).body[0]
-    if not isinstance(node, ast.ClassDef):
-        raise TypeError("a noun is a class")
-    lines = source.splitlines()
-    fields = [
-        "\n".join(lines[one.lineno - 1 : one.end_lineno]).removeprefix("    ")
-        for one in node.body
-        if isinstance(one, ast.AnnAssign | ast.Assign)
-    ]
-    return [
-        f"### `{node.name}`",
-        from_docstring(ast.get_docstring(node) or ""),
-        "```python\n" + "\n".join(fields) + "\n```",
-    ]
-
-
-def _ids() -> str:
-    return (inspect.getdoc(identity) or "").partition("\n\n")[2]
-
-
-def _text_of(node: ast.stmt | None) -> str:
-    if (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ):
-        return inspect.cleandoc(node.value.value)
-    return ""
 
 
 # -- errors --------------------------------------------------------------------------------------------------

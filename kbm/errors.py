@@ -21,6 +21,7 @@ KbmError
 ├── HeldForPerson             done as far as it is safe; a person decides the rest
 ├── ReleaseNotSealed          the release asked for is not sealed yet
 ├── IndexDamaged              an index file is not what was sealed
+├── AuditBroken               an entry of the audit log is not what was logged
 ├── StorageFailed             the data folder is full, read-only or not ours
 │   └── DiskFull                  not enough room to begin
 ├── JournalDamaged            a line of the journal was changed and is no receipt any more
@@ -217,6 +218,12 @@ class IndexDamaged(KbmError):
 
     code = "index_damaged"
     http_status = 503
+
+
+class AuditBroken(KbmError):
+    """The chain of the audit log does not hold; the first entry that breaks it is named. Nothing was changed."""
+
+    code = "audit_broken"
 
 
 class StorageFailed(KbmError):

@@ -39,6 +39,11 @@ class LoggedEntry:
     previous: Digest
     hash: Digest
 
+    @property
+    def erased(self) -> bool:
+        """Tell whether there was a reason that is gone."""
+        return self.reason is None and self.reason_hash != reason_hash("")
+
 
 def reason_hash(reason: str) -> Digest:
     """Hash the words of a reason; no reason has a hash too."""

@@ -86,7 +86,7 @@ def _verified(connection: Connection, anchor: Digest | None) -> ChainCheck:
             broken = Break(id=row.id, why=why)
             break
         n, head = n + 1, entry.hash
-        n_erased += entry.reason is None and entry.reason_hash != reason_hash("")
+        n_erased += entry.erased
         if head == anchor:
             anchor_id = n
     if broken is None:

@@ -15,26 +15,22 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.embedders import QuickPassages, minilm
+from bench.embedders import minilm
 from bench.figures import Part, interleave, percentile
+from bench.made_up import GPT, made_up, publish, quick_passages
 from bench.plain_llamaindex import PlainPipeline
-from bench.synthetic import company_words, questions, texts
+from bench.synthetic import questions, texts
 from kbm.bootstrap import Kbm
 from kbm.config import CONFIG_NAME, load_settings
 from kbm.demo.company import copy_company
-from kbm.errors import KbmError, ModelMissing
+from kbm.errors import ModelMissing
 from kbm.ports import Embedder
 from kbm.services.retrieve import Caller
-from kbm.testing.builders import settings
-from kbm.testing.fakes import FakeConnector, NoProgress
 
 PLAIN = "LlamaIndex VectorStoreIndex over Chroma, the same embedder, top 10, sentences by shared words"
 LARGE, QUICK_LARGE = 10_000, 2_000
-SECTIONS = 20
-"""Passages in each made-up document."""
 N_QUESTIONS = 60
-CENTRES = 100
-COMPANY_GPT, MADE_GPT = "offers", "helper"
+COMPANY_GPT = "offers"
 CALLER = Caller(readers=frozenset({"everyone", "group:sales"}))
 
 
@@ -50,13 +46,10 @@ def run(*, quick: bool) -> Iterator[Part]:
     with TemporaryDirectory() as folder, _company(Path(folder) / "company", embedder) as kbm:
         _measure(part, kbm, COMPANY_GPT, "sample company", Path(folder), embedder, _golden())
     n = QUICK_LARGE if quick else LARGE
-    words = company_words()
-    step = len(words) // CENTRES
-    made = QuickPassages(embedder, [" ".join(words[at * step : at * step + 30]) for at in range(CENTRES)])
-    written = texts(n, seed=11)
-    with TemporaryDirectory() as folder, _made_up(Path(folder) / "large", written, made) as kbm:
+    made, written = quick_passages(embedder), texts(n, seed=11)
+    with TemporaryDirectory() as folder, made_up(Path(folder) / "large", written, made) as (kbm, _):
         asked = [text for _, text in questions(written, N_QUESTIONS)]
-        _measure(part, kbm, MADE_GPT, "made up", Path(folder), made, asked)
+        _measure(part, kbm, GPT, "made up", Path(folder), made, asked)
     yield part
 
 
@@ -65,38 +58,8 @@ def _company(folder: Path, embedder: Embedder) -> Iterator[Kbm]:
     copy_company(folder)
     read = load_settings(folder / CONFIG_NAME)
     with Kbm(read, embedder=embedder) as kbm:
-        _publish(kbm, list(read.sources), COMPANY_GPT)
+        publish(kbm, list(read.sources), COMPANY_GPT)
         yield kbm
-
-
-@contextmanager
-def _made_up(folder: Path, written: Sequence[str], embedder: Embedder) -> Iterator[Kbm]:
-    folder.mkdir()
-    connector = FakeConnector(
-        items={
-            f"doc-{start:06d}.md": "\n\n".join(
-                f"## Section {start + at}\n\n{text}"
-                for at, text in enumerate(written[start : start + SECTIONS])
-            )
-            for start in range(0, len(written), SECTIONS)
-        }
-    )
-    with Kbm(settings(folder), connectors={"docs": connector}, embedder=embedder) as kbm:
-        _publish(kbm, ["docs"], MADE_GPT)
-        yield kbm
-
-
-def _publish(kbm: Kbm, sources: Sequence[str], gpt: str) -> None:
-    with kbm.working("bench", gpt):
-        night = kbm.nightly.run(
-            [kbm.source_to_sync(name) for name in sources],
-            [(kbm.gpt_to_build(gpt), kbm.night_policy(gpt))],
-            NoProgress(),
-            configured=sources,
-            who="bench",
-        )
-    if not all(one.published for one in night.gpts):
-        raise KbmError(f"{gpt} was not published: {[str(one.error) for one in night.gpts]}")
 
 
 def _golden() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 Better = Literal["higher", "lower"]
+_TIME_UNITS = ("ms", "/s", "/core-s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,13 @@ class Part:
     def add(
         self, name: str, value: float, unit: str, plain: float | None = None, better: Better = "higher"
     ) -> None:
-        """Note a figure."""
+        """Note a figure.
+
+        Raises:
+            ValueError: a time stands alone; without the plain way of the same run it says more about the machine.
+        """
+        if plain is None and unit.endswith(_TIME_UNITS):
+            raise ValueError(f"{name!r} in {unit} needs what the plain way took in the same run")
         self.figures.append(
             Figure(
                 name=name,

@@ -23,3 +23,14 @@ def rankings(
     asked = bm25s.tokenize(list(questions), stopwords=stop, stemmer=stemmer, show_progress=False)
     found, _ = model.retrieve(asked, corpus=list(names), k=min(10, len(names)), show_progress=False)
     return [[str(name) for name in line] for line in found]
+
+
+class PlainTokens:
+    """Stems of texts as numbers, by the one English stemmer: no 4-grams, no codes, no guess at the language."""
+
+    def __init__(self) -> None:
+        self._stemmer = Stemmer.Stemmer(_ALGORITHMS["en"])
+
+    def tokenise(self, texts: Sequence[str]) -> None:
+        """Tokenise *texts*; only the time counts."""
+        bm25s.tokenize(list(texts), stopwords=None, stemmer=self._stemmer, show_progress=False)

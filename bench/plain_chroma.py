@@ -15,18 +15,26 @@ from kbm.ports import Vectors
 RESULTS = 100
 """As many as each of kbm's three rankings looks at."""
 _BATCH = 5_000
+_NAME = "plain"
 
 
 class PlainChroma:
     """A collection with vectors and flags, without text."""
 
-    def __init__(self, folder: Path, name: str = "plain") -> None:
+    def __init__(self, folder: Path) -> None:
+        """Make a collection in a new folder, or open the one that is there; its graph loads with the first query.
+
+        A client of a folder that another one has open shares what that has loaded: close it first.
+        """
         import chromadb
         from chromadb.config import Settings
 
+        known = folder.exists()
         # Any: chromadb ships no types that hold for its embedded client.
         self._client: Any = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
-        self.collection: Any = self._new(name)
+        self.collection: Any = (
+            self._client.get_collection(_NAME, embedding_function=None) if known else self._new(_NAME)
+        )
 
     def add(self, rows: Sequence[IndexRow], vectors: Vectors, flags: dict[str, NDArray[np.bool_]]) -> None:
         """Insert rows with their flags."""
@@ -48,9 +56,9 @@ class PlainChroma:
         )
         return [str(one) for one in answer["ids"][0]]
 
-    def copy(self) -> None:
+    def copy(self, name: str = "copy") -> None:
         """Copy the collection, as a release by copying has to: the single-node engine cannot fork."""
-        copy = self._new("copy")
+        copy = self._new(name)
         n = self.collection.count()
         for start in range(0, n, _BATCH):
             some = self.collection.get(limit=_BATCH, offset=start, include=["embeddings", "metadatas"])

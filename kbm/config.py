@@ -224,6 +224,10 @@ class ReportSection(_Section):
     webhook: str = Field(
         default="", pattern=r"^(https?://.+)?$", description="Address the report is sent to as JSON."
     )
+    also: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Further ways to send it: `[report.also.NAME]` with the keys of an installed notifier.",
+    )
 
 
 class Settings(_Section):

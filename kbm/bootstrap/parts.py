@@ -6,9 +6,9 @@ Everything is made on first use, so that a command pays only for what it needs.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self, cast
 
 from kbm import __version__, registry
@@ -18,13 +18,16 @@ from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.errors import ConfigError, ModelMissing, NotFound, PluginNotFound
 from kbm.indexes import Indexes
-from kbm.ports import Chunker, Clock, Connector, Embedder, Parser, VectorStore
+from kbm.ports import Chunker, Clock, Connector, Embedder, Notifier, NotifierSettings, Parser, VectorStore
 from kbm.services.build import GptToBuild
 from kbm.services.nightly import NightPolicy
 from kbm.services.sync import SourceToSync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
 from kbm.store.journal import Journal
 from kbm.store.raw import RawStore
+from kbm.store.room import Room
+from kbm.store.reports import Reports
+from kbm.store.secret import Secret
 
 if TYPE_CHECKING:
     from kbm.parsing.pool import ParsingPool
@@ -80,13 +83,28 @@ class Parts:
         return open_journal(self.settings.data_dir, self.clock)
 
     @cached_property
+    def secret(self) -> Secret:
+        """The key of the data folder."""
+        return Secret(self.settings.data_dir)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Morning reports as files."""
+        return Reports(self.settings.data_dir / "reports")
+
+    @cached_property
     def raw(self) -> RawStore:
         """Bytes by content hash."""
         return RawStore(self.settings.data_dir / "raw")
 
+    @cached_property
+    def room(self) -> Room:
+        """What is free on the disk."""
+        return Room(self.settings.data_dir, self.settings.kbm.reserve_mb)
+
     @contextmanager
-    def working(self, kind: str, subject: str) -> Iterator[None]:
-        """Hold the data folder for a piece of work and log how it ended.
+    def working(self, kind: str, subject: str) -> Iterator[int]:
+        """Hold the data folder for a piece of work and log how it ended; gives the job's number.
 
         Raises:
             Busy: another process holds it.
@@ -95,7 +113,7 @@ class Parts:
         with self.catalogue.leases.hold(f"{kind} {subject}".strip()):
             job = self.catalogue.jobs.begin(kind, subject)
             try:
-                yield
+                yield job
             except BaseException as error:
                 self.catalogue.jobs.end(job, "failed", str(error) or type(error).__name__)
                 raise
@@ -157,6 +175,20 @@ class Parts:
         made = registry.load("kbm.vector_stores", VECTOR_STORE)
         folder = self.settings.data_dir / "chroma"
         return cast(VectorStore, made(folder, self.embedder.digest, self.embedder.dimensions))
+
+    @property
+    def notifiers(self) -> dict[str, Callable[[], Notifier]]:
+        """Ways to send a report that ``[report]`` asks for, each made when it is used."""
+        section = self.settings.report
+        own = section.model_dump(exclude={"also"})
+        wanted = {"mail": bool(section.mail_to), "webhook": bool(section.webhook)}
+        settings = {name: own for name, asked in wanted.items() if asked} | section.also
+        return {name: partial(self._notifier, name, keys) for name, keys in settings.items()}
+
+    def _notifier(self, name: str, settings: NotifierSettings) -> Notifier:
+        with self._named(f"report.also.{name}"):
+            made = registry.load("kbm.notifiers", name)
+        return cast(Notifier, made(settings, self.settings.root))
 
     @cached_property
     def indexes(self) -> Indexes:
@@ -227,7 +259,12 @@ class Parts:
     def night_policy(self, name: str) -> NightPolicy:
         """Say what a nightly run may do with a GPT by itself."""
         section = self.gpt_settings(name).release
-        return NightPolicy(publish_patch=section.nightly == "patch", max_drop=section.max_drop)
+        return NightPolicy(
+            publish_patch=section.nightly == "patch",
+            max_drop=section.max_drop,
+            train=section.train,
+            freeze=section.freeze,
+        )
 
     def gpt_to_build(self, name: str) -> GptToBuild:
         """Say what a release of a GPT is made of.

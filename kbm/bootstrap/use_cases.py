@@ -6,9 +6,12 @@ clock of their own.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 
 from kbm.bootstrap.parts import Parts
+from kbm.domain.documents import EVERYONE
+from kbm.config import hours
 from kbm.services.ask import Ask
 from kbm.services.build import Build
 from kbm.services.canary import RunCanary
@@ -16,10 +19,13 @@ from kbm.services.canary_watch import CanaryWatch
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
+from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.nightly import Nightly
 from kbm.services.publish import GatedPublish, Publish
 from kbm.services.rebuild import Rebuild
+from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
+from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
 from kbm.services.retrieve import Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
@@ -37,6 +43,7 @@ class Kbm(Parts):
             plans=self.catalogue.plans,
             raw=self.raw,
             parsing=self.parsing,
+            room=self.room,
         )
 
     @cached_property
@@ -57,6 +64,7 @@ class Kbm(Parts):
             releases=self.catalogue.releases,
             indexes=self.indexes,
             rows=self._rows,
+            room=self.room,
             chunker=self.chunker,
             clock=self.clock,
         )
@@ -105,7 +113,10 @@ class Kbm(Parts):
             build=self.build,
             evaluate=self.evaluate,
             publish=self.publish,
+            canary=self.canary,
             releases=self.catalogue.releases,
+            canaries=self.catalogue.canaries,
+            clock=self.clock,
         )
 
     @cached_property
@@ -170,6 +181,51 @@ class Kbm(Parts):
             ),
             publish=self.publish,
         )
+
+    @cached_property
+    def report(self) -> MorningReport:
+        """Tell people what a night did."""
+        return MorningReport(
+            company=self.settings.kbm.name,
+            language=self.settings.kbm.languages[0],
+            sources={
+                name: ReportedSource(
+                    steward=one.steward,
+                    open_to_all=EVERYONE in one.readers,
+                    max_age_hours=one.max_age_hours,
+                )
+                for name, one in self.settings.sources.items()
+            },
+            gpts={
+                name: ReportedGpt(title=one.title, owner=one.people.owner, sources=one.sources)
+                for name, one in self.settings.gpts.items()
+            },
+            documents=self.catalogue.documents,
+            plans=self.catalogue.plans,
+            ages=self.catalogue.ages,
+            kept=self.reports,
+            notifiers=self.notifiers,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def receipt(self) -> ShowReceipt:
+        """Show receipts of answers, and verify them."""
+        return ShowReceipt(
+            journal=self.journal,
+            secret=self.secret,
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            retrieve=self.retrieve,
+            ask=self.ask,
+        )
+
+    @cached_property
+    def forget_questions(self) -> ForgetQuestions:
+        """Forget questions whose retention is over."""
+        retention = timedelta(hours=hours(self.settings.kbm.question_retention))
+        return ForgetQuestions(journal=self.journal, clock=self.clock, retention=retention)
 
     @cached_property
     def report(self) -> MorningReport:

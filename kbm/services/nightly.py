@@ -1,25 +1,32 @@
 """Bring GPTs up to date, or leave what answers exactly as it was.
 
-Sync every source the GPTs use, build what changed. With nothing live, the first release is published. After that a
-candidate goes through the gate: a PATCH that passes is published where the GPT's policy says so; anything else waits
-for a person. One source's or GPT's failure does not stop the next.
+Sync every source the GPTs use, then build. With nothing live, the first release is published. After that two things
+are kept apart: the **line** of the live release, its own rules and sources over the newest content, and the **change
+set**, what kbm.toml asks for beyond that. A PATCH of the line that passes the gate is published where the GPT's policy
+says so, even while a change set waits; a change set waits for a person or the release train, and a canary under way is
+built again over the newest content. One source's or GPT's failure does not stop the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import structlog
 
-from kbm.domain.evaluation import GateReport
-from kbm.domain.releases import is_patch
+from kbm.domain.calendar import frozen, train_leaves
+from kbm.domain.canary import Canary
+from kbm.domain.evaluation import GateReport, GateVerdict
+from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.sync import SyncPlan
-from kbm.errors import KbmError
-from kbm.ports import Progress
+from kbm.domain.versioning import Bump, between
+from kbm.errors import KbmError, LeaseLost
+from kbm.ports import Clock, Progress
 from kbm.services.build import Build, BuildResult, GptToBuild
+from kbm.services.canary import RunCanary
 from kbm.services.evaluate import Evaluate, may_publish
-from kbm.services.needs import Releases
+from kbm.services.needs import Canaries, Releases
 from kbm.services.publish import Publish
 from kbm.services.sync import SourceToSync, Sync, SyncResult
 
@@ -28,23 +35,63 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightPolicy:
-    """What a nightly run may do with a GPT by itself; ``max_drop`` is the largest fall of hit@5 that passes."""
+    """What a nightly run may do with a GPT by itself.
+
+    ``max_drop`` is the largest fall of hit@5 that passes, ``train`` the weekday on which a MINOR goes out too, and
+    ``freeze`` the windows in which nothing does.
+    """
 
     publish_patch: bool = True
     max_drop: float = 0.03
+    train: str = ""
+    freeze: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One candidate of a night, and why it does not answer if it does not."""
+
+    build: BuildResult
+    gate: GateReport | None = None
+    published: bool = False
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GptNight:
-    """What became of a GPT."""
+    """What became of a GPT. ``change_set`` is what waits beside the line of the live release."""
 
     gpt: str
     live: str | None = None
-    build: BuildResult | None = None
-    published: bool = False
-    waits: bool = False
-    gate: GateReport | None = None
+    line: Step | None = None
+    change_set: Step | None = None
+    canary: str | None = None  # the release that the canary's audience gets
     error: KbmError | None = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Give what was built or looked at, the live line first."""
+        return tuple(step for step in (self.line, self.change_set) if step is not None)
+
+    @property
+    def build(self) -> BuildResult | None:
+        """Give what was built of the live line, or of the change set where there is no line."""
+        return self.steps[0].build if self.steps else None
+
+    @property
+    def gate(self) -> GateReport | None:
+        """Give the gate of the same."""
+        return self.steps[0].gate if self.steps else None
+
+    @property
+    def published(self) -> bool:
+        """Tell whether another release answers now than before."""
+        return any(step.published for step in self.steps)
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether something waits for a person."""
+        return any(step.held for step in self.steps)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +122,10 @@ class Nightly:
     build: Build
     evaluate: Evaluate
     publish: Publish
+    canary: RunCanary
     releases: Releases
+    canaries: Canaries
+    clock: Clock
 
     def run(
         self,
@@ -86,11 +136,17 @@ class Nightly:
         configured: Collection[str],
         who: str,
     ) -> Night:
-        """Sync, build, and publish what is first of its line. *configured* names every source of kbm.toml."""
+        """Sync, build, and publish what may go out by itself. *configured* names every source of kbm.toml.
+
+        Raises:
+            LeaseLost: another process took the work over.
+        """
         night = Night()
         for source in sources:
             try:
                 night.synced[source.name] = self.sync.run(source, progress)
+            except LeaseLost:
+                raise
             except KbmError as error:
                 night.failed_sources[source.name] = error
                 log.warning("source_failed", source=source.name, why=error.code)
@@ -100,22 +156,117 @@ class Nightly:
         return night
 
     def _one(self, gpt: GptToBuild, policy: NightPolicy, progress: Progress, who: str) -> GptNight:
-        name = gpt.name
-        live = self.releases.live(name)
+        """Do one GPT; what goes wrong in it is told and ends with it."""
         try:
-            built = self.build.run(gpt, progress)
-            made = built.release
-            if live is None:
-                first = self.publish.run(name, str(made.version), who=who, why="first release")
-                return GptNight(gpt=name, live=str(first.version), build=built, published=True)
-            if made.seq <= live.seq:
-                return GptNight(gpt=name, live=str(live.version), build=built)
-            report = self.evaluate.gate(name, made, max_drop=policy.max_drop, progress=progress)
-            if policy.publish_patch and is_patch(live.version, made.version) and may_publish(report):
-                why = f"nightly patch, gate: {report.verdict}"
-                self.publish.run(name, str(made.version), who=who, why=why)
-                return GptNight(gpt=name, live=str(made.version), build=built, published=True, gate=report)
+            return self._steps(gpt, policy, progress, who)
+        except LeaseLost:
+            raise
         except KbmError as error:
-            log.warning("gpt_failed", gpt=name, why=error.code)
-            return GptNight(gpt=name, live=str(live.version) if live else None, error=error)
-        return GptNight(gpt=name, live=str(live.version), build=built, waits=True, gate=report)
+            log.warning("gpt_failed", gpt=gpt.name, why=error.code)
+            failed = error
+        except Exception as error:
+            # A fault nobody foresaw in one GPT must not cost the others their night.
+            log.exception("gpt_failed", gpt=gpt.name)
+            failed = KbmError(
+                f"{gpt.name} failed in a way kbm does not know: {type(error).__name__}: {error}; live stays",
+                hint="the log has the details (KBM_LOG=INFO); the other GPTs went on",
+            )
+        live = self.releases.live(gpt.name)
+        return GptNight(gpt=gpt.name, live=str(live.version) if live else None, error=failed)
+
+    def _steps(self, gpt: GptToBuild, policy: NightPolicy, progress: Progress, who: str) -> GptNight:
+        live = self.releases.live(gpt.name)
+        if live is None:
+            built = self.build.run(gpt, progress)
+            first = self.publish.run(
+                gpt.name, str(built.release.version), who=who, why="first release", expected_live=None
+            )
+            return GptNight(gpt=gpt.name, live=str(first.version), line=Step(build=built, published=True))
+        canary = self.canaries.running(gpt.name)
+        line = _line_of(live, gpt)
+        change_set = None
+        found = None
+        if line == gpt and canary is None:
+            found = self._candidate(gpt, live, policy, progress, who)
+        else:
+            if line is not None and line != gpt:
+                found = self._candidate(line, live, policy, progress, who)
+                live = self.releases.live(gpt.name) or live
+            if canary is None:
+                change_set = self._candidate(gpt, live, policy, progress, who)
+        if canary is not None:
+            change_set, now = self._rebase(gpt, canary, policy, progress)
+            return GptNight(gpt=gpt.name, live=self._live(gpt), line=found, change_set=change_set, canary=now)
+        return GptNight(gpt=gpt.name, live=self._live(gpt), line=found, change_set=change_set)
+
+    def _live(self, gpt: GptToBuild) -> str | None:
+        live = self.releases.live(gpt.name)
+        return str(live.version) if live else None
+
+    def _candidate(
+        self, gpt: GptToBuild, live: Release, policy: NightPolicy, progress: Progress, who: str
+    ) -> Step:
+        """Build; publish what passes the gate and may go out today without a person."""
+        built = self.build.run(gpt, progress)
+        made = built.release
+        if made.seq == live.seq:
+            return Step(build=built)
+        gate = self.evaluate.gate(gpt.name, made, max_drop=policy.max_drop, progress=progress)
+        held = self._why_held(made, live, built, gate, policy)
+        if held:
+            return Step(build=built, gate=gate, held=held)
+        word = between(live.version, made.version).word
+        why = f"nightly {word}, gate: {gate.verdict}"
+        self.publish.run(gpt.name, str(made.version), who=who, why=why, expected_live=live.digest)
+        return Step(build=built, gate=gate, published=True)
+
+    def _why_held(
+        self, made: Release, live: Release, built: BuildResult, gate: GateReport, policy: NightPolicy
+    ) -> tuple[str, ...]:
+        """Say all that keeps a candidate from going out by itself."""
+        held = [] if may_publish(gate) else [*gate.reasons] or [f"the gate says {gate.verdict}"]
+        today = self._today()
+        bump = between(live.version, made.version)
+        window = frozen(today, policy.freeze)
+        rolled_back = self.releases.rolled_back(made.gpt)
+        if rolled_back:
+            held.append(f"{rolled_back}: what goes live next is a person's decision")
+        elif made.state is ReleaseState.RETIRED:
+            held.append(f"{made.version} answered before and was taken back")
+        if window:
+            held.append(f"no release goes out by itself in {window}")
+        if bump is Bump.PATCH and not policy.publish_patch:
+            held.append('release.nightly is "hold"')
+        if bump is Bump.MINOR and not train_leaves(today, policy.train):
+            train = (
+                f"the release train leaves on {policy.train}"
+                if policy.train
+                else "a MINOR waits for a person"
+            )
+            held += [*built.because, train]
+        if bump is Bump.MAJOR:
+            held += [*built.because, "a MAJOR waits for a person"]
+        return tuple(dict.fromkeys(held))
+
+    def _rebase(
+        self, gpt: GptToBuild, canary: Canary, policy: NightPolicy, progress: Progress
+    ) -> tuple[Step, str]:
+        """Build the canary again over the newest content."""
+        now, against = self.canary.rebase(gpt, canary, policy.max_drop, progress)
+        step = Step(
+            build=BuildResult(release=now, built=now.seq != canary.seq),
+            held=(against,) if against else (),
+        )
+        return step, str(now.version)
+
+    def _today(self) -> date:
+        return self.clock.now().astimezone().date()
+
+
+def _line_of(live: Release, gpt: GptToBuild) -> GptToBuild | None:
+    """Give the GPT as the live release has it; None where passages or vectors are made by other rules now."""
+    if live.index_spec != gpt.index_spec:
+        return None
+    if live.answer_spec == gpt.answer_spec and set(live.sources) <= set(gpt.sources):
+        return gpt
+    return replace(gpt, answer_spec=live.answer_spec, sources=live.sources)

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from kbm.bootstrap import Kbm
-from kbm.domain.evaluation import GateReport
+from kbm.domain.evaluation import Difference, GateReport, Override
 from kbm.domain.releases import Release
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, plain, print_json, table
 from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.build import BuildResult
-from kbm.services.nightly import GptNight, Night
+from kbm.services.nightly import GptNight, Night, Step
+from kbm.services.publish import GatePolicy, OverrideAsked
 
 app = typer.Typer()
 
@@ -41,19 +42,39 @@ def build(gpt: Gpt, as_json: Json = False) -> None:
 def publish(
     gpt: Gpt,
     version: Annotated[str, typer.Argument(help="Number of a built release, such as 1.0.0.")],
-    why: Annotated[str, typer.Option("--why", help="The reason, kept in the log.")] = "",
+    why: Annotated[
+        str, typer.Option("--why", help="The reason, kept in the log. Required when the gate holds.")
+    ] = "",
+    override: Annotated[
+        str, typer.Option("--override", metavar="REASON", help="Publish against the gate; needs --as.")
+    ] = "",
+    sponsor: Annotated[
+        str, typer.Option("--as", metavar="MAIL", help="The GPT's sponsor, who decides the override.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Let a release answer from now on."""
+    """Let a release answer from now on, if its gate lets it; the gate is decided if that was not done."""
     with opened(as_json=as_json) as kbm:
-        kbm.gpt_settings(gpt)
-        made = kbm.publish.run(gpt, version, who=who(), why=why)
+        section = kbm.gpt_settings(gpt)
+        done = kbm.gated_publish.run(
+            gpt,
+            version,
+            GatePolicy(max_drop=section.release.max_drop, sponsor=section.people.sponsor),
+            TerminalProgress(quiet=as_json),
+            who=who(),
+            why=why,
+            override=OverrideAsked(reason=override, sponsor=sponsor) if override or sponsor else None,
+        )
+        made = done.release
         if as_json:
-            print_json(release_json(made))
-        else:
-            out.print(
-                f"{gpt} {made.version} answers now: {made.n_documents} documents, {made.n_chunks} passages"
-            )
+            print_json({**release_json(made), "gate_report": gate_json(done.gate) if done.gate else None})
+            return
+        gate = f"; gate: {done.gate.verdict}" if done.gate else ""
+        if done.gate and made.override and done.gate.verdict is made.override.verdict and override:
+            gate += f", overridden by {plain(made.override.sponsor)}"
+        out.print(
+            f"{gpt} {made.version} answers now: {made.n_documents} documents, {made.n_chunks} passages{gate}"
+        )
 
 
 @app.command()
@@ -90,7 +111,7 @@ def releases(gpt: Gpt, as_json: Json = False) -> None:
                 one["documents"],
                 one["chunks"],
                 one["created_at"][:16],
-                one["gate"],
+                one["gate"] + (", overridden" if one["override"] else ""),
                 one["digest"][:12],
             )
             for one in listed
@@ -146,21 +167,23 @@ def show_night(night: Night, *, as_json: bool) -> None:
         if one.error:
             fail(one.error, as_json=False)
             out.print(f"{one.gpt}: {'live stays ' + one.live if one.live else 'nothing is live'}")
-        elif one.build:
-            out.print(_in_words(one.gpt, one.build) + _fate(one))
+        for step in one.steps:
+            out.print(_in_words(one.gpt, step.build) + _fate(one, step))
 
 
-def _fate(one: GptNight) -> str:
-    gate = f"; gate: {one.gate.verdict}" if one.gate else ""
-    if one.gate and one.gate.reasons:
-        gate += f" ({'; '.join(one.gate.reasons)})"
-    if one.published:
+def _fate(one: GptNight, step: Step) -> str:
+    gate = f"; gate: {step.gate.verdict}" if step.gate else ""
+    version = step.build.release.version
+    if step.published:
         return f"{gate}; published"
-    if one.waits and one.build:
+    if str(version) == one.canary:
+        return f"{gate}; answers its canary's audience" + "".join(f"; {why}" for why in step.held)
+    if step.held:
         return (
-            f"{gate}; live stays {one.live} until you run: kbm publish {one.gpt} {one.build.release.version}"
+            f"{gate}; live stays {one.live}: {'; '.join(step.held)}. Let it answer with: "
+            f"kbm publish {one.gpt} {version}"
         )
-    return ""
+    return gate
 
 
 def _in_words(gpt: str, result: BuildResult) -> str:
@@ -189,6 +212,18 @@ def release_json(one: Release) -> dict[str, Any]:
         "documents": one.n_documents,
         "chunks": one.n_chunks,
         "gate": one.gate,
+        "override": override_json(one.override) if one.override else None,
+    }
+
+
+def override_json(one: Override) -> dict[str, Any]:
+    """Give a decision against a gate as JSON."""
+    return {
+        "who": one.who,
+        "as": one.sponsor,
+        "at": one.at.isoformat(),
+        "reason": one.reason,
+        "verdict": one.verdict,
     }
 
 
@@ -198,13 +233,24 @@ def gate_json(report: GateReport) -> dict[str, Any]:
         "verdict": report.verdict,
         "reasons": list(report.reasons),
         "questions": report.n_questions,
+        "to_review": report.n_to_review,
         "passed": report.passed,
+        "passed_interval": list(report.passed_interval),
         "hit_at_5": report.hit_at_5,
         "live_hit_at_5": report.live_hit_at_5,
+        "hit_at_5_change": _difference_json(report.hit_at_5_change),
         "citation_coverage": report.citation_coverage,
+        "live_citation_coverage": report.live_citation_coverage,
+        "citation_coverage_change": _difference_json(report.citation_coverage_change),
+        "dead_citations": list(report.dead_citations),
+        "live": report.live,
         "won": list(report.won),
         "lost": list(report.lost),
     }
+
+
+def _difference_json(change: Difference | None) -> dict[str, float] | None:
+    return {"value": change.value, "low": change.low, "high": change.high} if change else None
 
 
 def build_json(result: BuildResult) -> dict[str, Any]:
@@ -215,6 +261,15 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "chunked": result.n_chunked,
         "embedded": result.n_embedded,
         "rows_added": result.n_rows_added,
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {
+        "build": build_json(step.build),
+        "gate": gate_json(step.gate) if step.gate else None,
+        "published": step.published,
+        "held": list(step.held),
     }
 
 
@@ -242,6 +297,9 @@ def _night_json(night: Night) -> dict[str, Any]:
                 "gate": gate_json(one.gate) if one.gate else None,
                 "error": str(one.error) if one.error else None,
                 "build": build_json(one.build) if one.build else None,
+                "held": [why for step in one.steps for why in step.held],
+                "canary": one.canary,
+                "change_set": _step_json(one.change_set) if one.change_set else None,
             }
             for one in night.gpts
         ],

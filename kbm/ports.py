@@ -10,6 +10,7 @@ group                 port                   made with
 ``kbm.chunkers``      :class:`Chunker`       no arguments
 ``kbm.embedders``     :class:`Embedder`      ``(argument: str, folder: Path)``
 ``kbm.vector_stores`` :class:`VectorStore`   ``(folder: Path, embedder_digest: str, dimensions: int)``
+``kbm.notifiers``     :class:`Notifier`      ``(settings: Mapping, root: Path)``
 ====================  =====================  ==========================================
 
 ``kbm.testing.contracts`` holds one contract suite per port: inherit it in your tests.
@@ -17,7 +18,7 @@ group                 port                   made with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from kbm.domain.documents import Blob, Chunk, Element, ParsedDocument
 from kbm.domain.identity import Digest, VectorKey, VersionId
+from kbm.domain.report import Report
 from kbm.domain.sync import Event, Json, Ref
 
 Vectors = NDArray[np.float32]
@@ -136,12 +138,34 @@ class VectorStore(Protocol):
         """Count the stored vectors."""
         ...
 
+    def erase(self, keys: Collection[VectorKey]) -> None:
+        """Take vectors out so that no byte of them stays on disk, those of other embedders under such a key too.
+
+        All others stay, bit for bit. Keys that are not there are passed over; after a crash the same call ends it.
+        """
+        ...
+
     def drop(self) -> None:
         """Delete the collection with all its vectors."""
         ...
 
     def close(self) -> None:
         """Give the folder free for another process."""
+        ...
+
+
+class Notifier(Protocol):
+    """Brings the morning report to people. Asked once per report; what it raises never changes a night's result."""
+
+    name: ClassVar[str]
+
+    def send(self, report: Report) -> None:
+        """Send a report. Returns when it was taken; a receiver that was not reached may be tried again for a minute.
+
+        Raises:
+            ConfigError: a setting or a secret it refers to cannot be used.
+            NotificationFailed: it was not taken, or not for everyone. The text holds no secret.
+        """
         ...
 
 
@@ -184,12 +208,17 @@ class Progress(Protocol):
 ConnectorSettings = Mapping[str, Any]
 """The keys of a source in ``kbm.toml`` that are not the core's own; Any because each connector has its own."""
 
+NotifierSettings = Mapping[str, Any]
+"""The keys of ``[report.also.NAME]`` in ``kbm.toml``, for kbm's own those of ``[report]``; Any as above."""
+
 __all__ = [
     "Chunker",
     "Clock",
     "Connector",
     "ConnectorSettings",
     "Embedder",
+    "Notifier",
+    "NotifierSettings",
     "Parser",
     "Progress",
     "Stage",

@@ -14,6 +14,7 @@ GROUPS = {
     "kbm.chunkers": "chunker",
     "kbm.embedders": "embedder",
     "kbm.vector_stores": "vector store",
+    "kbm.notifiers": "notifier",
 }
 
 

@@ -222,7 +222,10 @@ class Documents:
                 parent = connection.scalar(
                     select(document.c.no).where(document.c.source == name, document.c.item_id == item_id)
                 )
-                family = (document.c.no == parent) | (document.c.parent_no == parent)
+                # What is withdrawn stays so in the log; its readers are set anew when it returns.
+                family = ((document.c.no == parent) | (document.c.parent_no == parent)) & (
+                    document.c.present == 1
+                )
                 for no in connection.scalars(select(document.c.no).where(family)).all():
                     connection.execute(update(document).where(document.c.no == no).values(readers=stored))
                     self._note(connection, no, "readers", stored)

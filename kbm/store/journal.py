@@ -20,7 +20,7 @@ from kbm.domain.receipts import Erased, QuoteSpan, Receipt, Recorded, receipt_of
 from kbm.errors import JournalDamaged, NotFound
 from kbm.faults import fault_point
 from kbm.ports import Clock
-from kbm.store.engine import iso, to_json, writing
+from kbm.store.engine import empty_free_pages, iso, to_json, writing
 from kbm.store.questions import Questions
 from kbm.store.schema import answer, feedback
 from kbm.store.secret import Secret
@@ -37,6 +37,11 @@ class Journal:
     def __init__(self, engine: Engine, secret: Secret, clock: Clock) -> None:
         self._reads, self._writes, self._secret, self._clock = engine, writing(engine), secret, clock
         self.questions = Questions(engine, clock)
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for who searches all of it."""
+        return self._reads
 
     def close(self) -> None:
         """Close all connections."""
@@ -160,10 +165,21 @@ class Journal:
             self._empty_wal()
         return n
 
+    def empty_free_pages(self) -> None:
+        """Write the journal anew without what was deleted, and cut its log off.
+
+        Raises:
+            Busy: somebody kept reading it for seconds.
+        """
+        empty_free_pages(self._reads)
+
     def _empty_wal(self) -> None:
         """Bring what was overwritten from the log file into the database, and cut the log off."""
-        with self._reads.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        pooled = self._reads.raw_connection()  # not in a transaction, where it would do nothing
+        try:
+            pooled.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            pooled.close()
 
 
 def _overwrite(connection: Connection) -> None:

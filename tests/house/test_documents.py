@@ -26,6 +26,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHAPES: list[type[BaseModel]] = [
     schemas.AnswerOut,
     schemas.SearchOut,
+    schemas.ReceiptOut,
     schemas.GptsOut,
     schemas.DocumentOut,
     schemas.Health,

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kbm import __version__
+from kbm.domain.receipts import Level
 from kbm.entrypoints.api.schemas import (
     AnswerOut,
     CitationOut,
@@ -24,8 +25,11 @@ from kbm.entrypoints.api.schemas import (
     HitOut,
     Noted,
     Problem,
+    QuoteOut,
+    ReceiptOut,
     SearchOut,
     SentenceOut,
+    VerificationOut,
 )
 
 PROBLEM_TYPE = "application/problem+json"
@@ -101,10 +105,42 @@ DOCUMENT = DocumentOut(
     text=f"{_TITLE}\n\n3 Bedienung\n\n{_BEGINNING} {_QUOTE}",
     releases={"offers": "1.0.0"},
 )
+RECEIPT = ReceiptOut(
+    answer_id=ANSWER_ID,
+    gpt="offers",
+    release="1.0.0",
+    release_digest="07b1a92a1a08a08c1f0d2a55cf4e9fcd8f2a3c7be1a0b3c0f6a1d2f95c1e7b44",
+    canary=False,
+    epoch=74,
+    readers=["everyone"],
+    k=3,
+    asked_at=datetime(2026, 11, 24, 6, 3, 11, tzinfo=UTC),
+    question_mac="5d0e1b8d0a1f1e5b9f6c57b0a6a4c3f6b9d3e0f1a27c4d58e9b60a7c8d1f2e33",
+    outcome="answered",
+    cause=None,
+    confidence=0.9682,
+    hits=["f1d53e5330ab6de9085072236a89184d", "d901519734ab3016f7eb1c00c656492c"],
+    quotes=[
+        QuoteOut(
+            n=1,
+            chunk_id="f1d53e5330ab6de9085072236a89184d",
+            start=58,
+            end=94,
+            hash="c2b7f0e4a9d16358bb0c7d2e5f3a4961d8e7c0b2a3f4958617d2c3b4a5e6f708",
+        )
+    ],
+    degraded=[],
+    made_with=__version__,
+    seal="9a4e3d2c1b0f5e6d7c8b9a0f1e2d3c4b5a6f7e8d9c0b1a2f3e4d5c6b7a8f9e0d",
+    verification=VerificationOut(
+        level=Level.EXACT, quotes_checked=1, quotes_erased=0, differences=[], notes=[]
+    ),
+)
 ANSWERS: dict[str, BaseModel] = {
     "ask": ANSWER,
     "search": SEARCH,
     "feedback": Noted(),
+    "getReceipt": RECEIPT,
     "listGpts": GptsOut(
         gpts=[
             GptOut(gpt="offers", title="Offer assistant", release="1.0.0", published_at=_PUBLISHED),
@@ -138,6 +174,12 @@ ERRORS_OF: dict[tuple[str, int], tuple[str, str, str]] = {
         _SEE_DOCS,
     ),
     ("feedback", 404): ("not_found", f"no answer named '{ANSWER_ID}'", ""),
+    ("getReceipt", 404): ("not_found", f"no answer named '{ANSWER_ID}'", ""),
+    ("getReceipt", 422): (
+        "bad_request",
+        "verify: Input should be a valid boolean, unable to interpret input",
+        _SEE_DOCS,
+    ),
     ("feedback", 422): ("bad_request", "verdict: Field required", _SEE_DOCS),
     ("getDocument", 404): ("not_found", f"no document named '{DOCUMENT_ID}'", ""),
     ("getDocument", 422): ("usage", "a release belongs to a GPT", "name both: ?gpt=…&release=…"),

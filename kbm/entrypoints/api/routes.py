@@ -19,6 +19,7 @@ from kbm.entrypoints.api.schemas import (
     Health,
     Noted,
     Problem,
+    ReceiptOut,
     SearchIn,
     SearchOut,
 )
@@ -91,6 +92,19 @@ def post_feedback(
     """Say whether an answer helped."""
     kbm.ask.feedback(answer_id, body.verdict, body.comment)
     return Noted()
+
+
+@router.get("/v1/answers/{answer_id}/receipt", operation_id="getReceipt", responses=SHOWN, tags=["answers"])
+def get_receipt(
+    answer_id: Annotated[str, Path(max_length=64, examples=[ANSWER_ID])],
+    kbm: KbmDep,
+    caller: CallerDep,
+    verify: Annotated[bool, Query(description="Also verify it; that takes as long as an answer.")] = False,
+) -> ReceiptOut:
+    """Show what an answer rested on, and with *verify* whether it still holds."""
+    if verify:
+        return ReceiptOut.of(*kbm.receipt.verify(answer_id, caller))
+    return ReceiptOut.of(kbm.receipt.run(answer_id, caller))
 
 
 @router.get("/v1/gpts", operation_id="listGpts", responses=errors(503), tags=["knowledge"])

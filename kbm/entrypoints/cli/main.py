@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kbm import __version__
-from kbm.entrypoints.cli import asking, changes, demo, golden, releases, setup, sources
+from kbm.entrypoints.cli import asking, changes, demo, golden, receipts, releases, setup, sources
 from kbm.entrypoints.cli.context import set_config, set_logging
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def main(
     set_logging()
 
 
-for part in (demo, setup, sources, releases, changes, asking, golden):
+for part in (demo, setup, sources, releases, changes, asking, receipts, golden):
     app.registered_commands += part.app.registered_commands
 app.add_typer(sources.plans_app, name="plans")
 app.add_typer(setup.models, name="models")

@@ -29,7 +29,7 @@ from kbm.domain.versioning import Bump, Difference, between, number, propose, wi
 from kbm.errors import IndexDamaged, KbmError
 from kbm.faults import fault_point
 from kbm.ports import Chunker, Clock, Progress
-from kbm.services.needs import Documents, Indexes, Releases, Texts
+from kbm.services.needs import Documents, Indexes, Releases, Room, Texts
 from kbm.services.rows import Rows
 
 log = structlog.get_logger()
@@ -70,6 +70,7 @@ class Build:
     releases: Releases
     indexes: Indexes
     rows: Rows
+    room: Room
     chunker: Chunker
     clock: Clock
 
@@ -88,6 +89,7 @@ class Build:
 
         Raises:
             KbmError: no document of the GPT's sources could be read, so there is nothing to release.
+            DiskFull: the new rows do not fit on the disk; there is no candidate.
             IndexDamaged: the probe found the written index wrong; the release is stored as failed.
         """
         epoch = self.documents.epoch()
@@ -112,6 +114,7 @@ class Build:
         segments = self.releases.segments(gpt.name, spec.digest)
         with self.indexes.folder(gpt.name, spec, segments) as folder:
             folder.sweep([one.seq for one in known])
+            self.room.need(self.rows.bytes_to_add(folder, places), f"build {gpt.name}")
             n_rows_added, n_embedded = self.rows.add(gpt.name, spec, folder, places, progress)
             sealed = folder.seal(seq, [place.chunk_id for place in places])
         with progress.stage(f"probe {gpt.name}", 1) as stage:

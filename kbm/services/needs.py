@@ -195,6 +195,12 @@ class RawStore(Protocol):
     def get(self, key: ContentHash) -> bytes | None: ...
 
 
+class Room(Protocol):
+    """See :class:`kbm.store.room.Room`."""
+
+    def need(self, n_bytes: int, what: str) -> None: ...
+
+
 class Parsing(Protocol):
     """See :class:`kbm.parsing.pool.ParsingPool`."""
 

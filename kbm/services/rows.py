@@ -18,6 +18,9 @@ from kbm.services.needs import IndexFolder, Releases, Texts
 EMBED_BATCH = 64
 """Chunks embedded and stored at a time: what a crash can cost at most, some two seconds of work."""
 
+ROW_BYTES = 2_750 + 1_250
+"""What a row takes on the disk: vector and postings as measured, and the text of a passage of some 180 words."""
+
 SEGMENT_ROWS = 65_536
 """Rows per segment file; row numbers inside a segment have 16 bits."""
 
@@ -51,6 +54,11 @@ class Rows:
         n_embedded = self._embed(new, progress)
         self._append(gpt, spec, folder, new, progress)
         return len(new), n_embedded
+
+    def bytes_to_add(self, folder: IndexFolder, places: Sequence[ChunkPlace]) -> int:
+        """Estimate what :meth:`add` would write to the disk."""
+        known = folder.rows()
+        return ROW_BYTES * sum(place.chunk_id not in known for place in places)
 
     def _embed(self, new: Sequence[ChunkPlace], progress: Progress) -> int:
         """Put the missing vectors of *new* chunks into the vector store; returns how many were made."""

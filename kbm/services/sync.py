@@ -17,7 +17,7 @@ from kbm.domain.documents import Blob, Reason
 from kbm.domain.sync import Brake, Event, PlanState, Ref, SyncPlan, plan_sync
 from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
 from kbm.ports import Connector, Progress
-from kbm.services.needs import Documents, Parsing, Plans, RawStore, Texts
+from kbm.services.needs import Documents, Parsing, Plans, RawStore, Room, Texts
 
 log = structlog.get_logger()
 
@@ -61,6 +61,7 @@ class Sync:
     plans: Plans
     raw: RawStore
     parsing: Parsing
+    room: Room
 
     def plan(self, source: SourceToSync) -> SyncPlan:
         """Scan a source and say what a sync would change; nothing is changed.
@@ -82,6 +83,7 @@ class Sync:
 
         Raises:
             ConnectorError: the source could not be listed; everything stored of it stays.
+            DiskFull: what is new does not fit on the disk; withdrawn and narrowed documents are hidden all the same.
         """
         try:
             plan = self.plan(source)
@@ -181,6 +183,7 @@ class Sync:
         stored = 0
         if not todo:
             return stored, quarantined, not_fetched
+        self.room.need(sum(plan.refs[id].size or 0 for id in todo), f"store what is new in {source.name}")
         with progress.stage(f"sync {source.name}", len(todo)) as stage:
             for id in todo:
                 ref = plan.refs[id]

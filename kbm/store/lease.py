@@ -192,7 +192,8 @@ class Leases:
                 signal.pidfd_send_signal(process, 0)
             except OSError as error:
                 raise self._busy(named, hint) from error
-            self._raise_token(found, named)
+            if not self._raise_token(found):
+                raise self._busy(named, "wait until it is done and run the command again")
             signal.pidfd_send_signal(process, signal.SIGKILL)
             gone = select.poll()
             gone.register(process, select.POLLIN)
@@ -216,16 +217,23 @@ class Leases:
     def _ran_out(self, found: _Row) -> bool:
         return self._clock.monotonic() > found.until
 
-    def _raise_token(self, found: _Row, named: str) -> None:
-        """Refuse all further writes of the holder; the row goes on naming it until it is gone."""
-        with fault_point("lease.fence"), self._writes.begin() as connection:
-            raised = connection.execute(
-                update(lease)
-                .where(lease.c.name == NAME, lease.c.token == found.token, lease.c.until == found.until)
-                .values(token=found.token + 1)
-            )
-            if raised.rowcount == 0:  # it came back to life, or a third one was faster
-                raise self._busy(named, "wait until it is done and run the command again")
+    def _raise_token(self, found: _Row) -> bool:
+        """Refuse all further writes of the holder; the row goes on naming it until it is gone.
+
+        False says that there is nothing to refuse: it came back to life, or a third one was faster.
+        """
+        try:
+            with fault_point("lease.fence"), self._writes.begin() as connection:
+                raised = connection.execute(
+                    update(lease)
+                    .where(lease.c.name == NAME, lease.c.token == found.token, lease.c.until == found.until)
+                    .values(token=found.token + 1)
+                )
+            return raised.rowcount > 0
+        except Busy:
+            # It was stopped in the middle of a transaction, so nobody can write until it is gone. It cannot
+            # either: killed, it leaves nothing of the transaction, and whoever comes next raises the token.
+            return self._found() == found
 
     def _take(self, holder: Holder) -> int:
         """Write the holder's name under a token of its own; the caller has the flock."""
@@ -261,7 +269,7 @@ class Leases:
             except LeaseLost:
                 log.warning("lease_lost")
                 return  # the work finds out by its next write
-            except (StorageFailed, DBAPIError, OSError) as error:
+            except (Busy, StorageFailed, DBAPIError, OSError) as error:
                 # The work goes on: whether it can write is its own affair, and the lease is good for a while yet.
                 log.warning("lease_not_renewed", why=type(error).__name__)
                 wait_s = min(TRY_AGAIN_S, self._renew_every_s)

@@ -72,18 +72,24 @@ class FakeClock:
 
     def __init__(self, now: datetime = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)) -> None:
         self._now = now
+        self._set_by = timedelta()
 
     def now(self) -> datetime:
         """Give the moment that was set."""
         return self._now
 
     def monotonic(self) -> float:
-        """Give the same moment in seconds."""
-        return self._now.timestamp()
+        """Give the same moment in seconds, as if nobody had ever set the clock."""
+        return (self._now - self._set_by).timestamp()
 
     def advance(self, **parts: float) -> None:
         """Move on: ``advance(hours=3)``, as :class:`datetime.timedelta` takes it."""
         self._now += timedelta(**parts)
+
+    def jump(self, **parts: float) -> None:
+        """Set it forward or back, as a person or a time server does: no time goes by."""
+        self._now += timedelta(**parts)
+        self._set_by += timedelta(**parts)
 
 
 @dataclass(slots=True)

@@ -23,6 +23,9 @@ from kbm.store.schema import catalogue, journal
 WRITES = "kbm_writes"
 """Execution option of an engine whose transactions write."""
 
+WAIT_S = 5.0
+"""How long a transaction waits for another one to end; ours end within 200 ms."""
+
 Fence = Callable[[Connection], None]
 """Raises where a write transaction must not go on."""
 
@@ -41,7 +44,7 @@ def open_database(folder: Path, name: str, fence: Fence | None = None) -> Engine
         DatabaseNewer: a newer kbm wrote it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{folder / f'{name}.db'}", connect_args={"timeout": 5.0})
+    engine = create_engine(f"sqlite:///{folder / f'{name}.db'}", connect_args={"timeout": WAIT_S})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", partial(_on_begin, fence))
     event.listen(engine, "handle_error", _on_error)
@@ -58,7 +61,12 @@ def _on_connect(connection: Any, _record: Any) -> None:
     """Set what holds for a connection; the driver's objects are untyped."""
     connection.isolation_level = None  # transactions begin where we say, see _on_begin
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={WAIT_S * 1000:.0f}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -77,8 +85,13 @@ def _on_begin(fence: Fence | None, connection: Connection) -> None:
 
 
 def _on_error(context: ExceptionContext) -> None:
-    """Say the faults of the disk in words; all others stay what they are."""
+    """Say faults of the disk and a writer that does not end in words; all others stay what they are."""
     said = str(context.original_exception)
+    if "database is locked" in said:
+        raise Busy(
+            f"another process has been writing to the database for {WAIT_S:.0f} s",
+            hint="run the command again; nothing was changed",
+        ) from context.original_exception
     for sign, told in _DISK_FAULTS.items():
         if sign in said:
             raise StorageFailed(
@@ -107,7 +120,7 @@ def empty_free_pages(engine: Engine) -> None:
         cursor.execute("VACUUM")
         for _ in range(_CHECKPOINT_TRIES):
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            busy, *_ = cursor.fetchone()
+            busy, *_ = cursor.fetchone() or (1,)
             if not busy:
                 return
             time.sleep(_CHECKPOINT_WAIT_S)

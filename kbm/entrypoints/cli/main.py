@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from kbm import __version__
-from kbm.entrypoints.cli import asking, changes, demo, golden, receipts, releases, setup, sources
+from kbm.entrypoints.cli import (
+    asking,
+    audit,
+    canary,
+    changes,
+    demo,
+    erase,
+    golden,
+    receipts,
+    releases,
+    setup,
+    sources,
+    watching,
+)
 from kbm.entrypoints.cli.context import set_config, set_logging
 
 app = typer.Typer(
@@ -40,8 +53,10 @@ def main(
     set_logging()
 
 
-for part in (demo, setup, sources, releases, changes, asking, receipts, golden):
+for part in (demo, setup, sources, releases, changes, asking, receipts, golden, erase, watching):
     app.registered_commands += part.app.registered_commands
 app.add_typer(sources.plans_app, name="plans")
 app.add_typer(setup.models, name="models")
 app.add_typer(golden.golden_app, name="golden")
+app.add_typer(canary.app, name="canary")
+app.add_typer(audit.app, name="audit")

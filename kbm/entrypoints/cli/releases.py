@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -9,30 +10,51 @@ import typer
 from kbm.bootstrap import Kbm
 from kbm.domain.evaluation import Difference, GateReport, Override
 from kbm.domain.releases import Release
+from kbm.domain.versioning import Bump
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, plain, print_json, table
 from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.build import BuildResult
 from kbm.services.nightly import GptNight, Night, Step
 from kbm.services.publish import GatePolicy, OverrideAsked
+from kbm.services.report import Reported
 
 app = typer.Typer()
+
+
+class Bumps(StrEnum):
+    """What a person may raise a number to."""
+
+    PATCH = "patch"
+    MINOR = "minor"
+    MAJOR = "major"
+
 
 Gpt = Annotated[str, typer.Argument(help="Name of the GPT in kbm.toml.")]
 
 
 @app.command()
-def build(gpt: Gpt, as_json: Json = False) -> None:
+def build(
+    gpt: Gpt,
+    bump: Annotated[
+        Bumps, typer.Option("--bump", help="Raise the number at least to this; the rule may ask for more.")
+    ] = Bumps.PATCH,
+    as_json: Json = False,
+) -> None:
     """Build a candidate release beside the live one; never publishes."""
     with opened(as_json=as_json) as kbm:
         kbm.gpt_settings(gpt)
         _note_no_embedder(kbm, as_json=as_json)
         with kbm.working("build", gpt):
-            result = kbm.build.run(kbm.gpt_to_build(gpt), TerminalProgress(quiet=as_json))
+            result = kbm.build.run(
+                kbm.gpt_to_build(gpt), TerminalProgress(quiet=as_json), at_least=Bump[bump.name]
+            )
         if as_json:
             print_json(build_json(result))
             return
         out.print(_in_words(gpt, result))
+        if result.because:
+            out.print(f"why this number: {'; '.join(result.because)}")
         if result.built:
             out.print(f"publish it with: kbm publish {gpt} {result.release.version}")
         show_quarantine_hint(kbm)
@@ -130,21 +152,22 @@ def nightly(
         wanted = {source for name in names for source in kbm.gpt_settings(name).sources}
         sources = [kbm.source_to_sync(name) for name in kbm.settings.sources if name in wanted]
         _note_no_embedder(kbm, as_json=as_json)
-        with kbm.working("nightly", " ".join(names)):
+        with kbm.working("nightly", " ".join(names)) as job:
             todo = [(kbm.gpt_to_build(name), kbm.night_policy(name)) for name in names]
             night = kbm.nightly.run(
                 sources, todo, TerminalProgress(quiet=as_json), configured=kbm.settings.sources, who=who()
             )
-        show_night(night, as_json=as_json)
+        reported = kbm.report.run(night, job)  # the data folder is free again: sending may take a minute
+        show_night(night, as_json=as_json, reported=reported)
         if not as_json:
             show_quarantine_hint(kbm)
         raise typer.Exit(night.exit_code)
 
 
-def show_night(night: Night, *, as_json: bool) -> None:
-    """Tell what a night did."""
+def show_night(night: Night, *, as_json: bool, reported: Reported | None = None) -> None:
+    """Tell what a night did, and where its report is."""
     if as_json:
-        print_json(_night_json(night))
+        print_json(_night_json(night) | ({"report": reported_json(reported)} if reported else {}))
         return
     changed = sum(result.n_stored for result in night.synced.values())
     read = [result for result in night.synced.values() if "" not in result.plan.failed_scopes]
@@ -169,6 +192,26 @@ def show_night(night: Night, *, as_json: bool) -> None:
             out.print(f"{one.gpt}: {'live stays ' + one.live if one.live else 'nothing is live'}")
         for step in one.steps:
             out.print(_in_words(one.gpt, step.build) + _fate(one, step))
+    if reported:
+        show_reported(reported)
+
+
+def show_reported(reported: Reported) -> None:
+    """Tell where a report is and how sending it ended."""
+    for line in reported.problems:
+        err.print(f"[bold red]report:[/bold red] {plain(line)}")
+    sent = [one.by for one in reported.deliveries if one.ok]
+    if reported.path:
+        out.print(f"report: {plain(reported.path)}" + (f"; sent by {', '.join(sent)}" if sent else ""))
+
+
+def reported_json(reported: Reported) -> dict[str, Any]:
+    """Give where a report is and how sending it ended as JSON."""
+    return {
+        "path": str(reported.path) if reported.path else None,
+        "sent": [{"by": one.by, "error": one.why or None} for one in reported.deliveries],
+        "problems": list(reported.problems),
+    }
 
 
 def _fate(one: GptNight, step: Step) -> str:
@@ -261,6 +304,7 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "chunked": result.n_chunked,
         "embedded": result.n_embedded,
         "rows_added": result.n_rows_added,
+        "because": list(result.because),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kbm.bootstrap import Kbm
 from kbm.domain.canary import Audience, Canary, ReplayReport
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.releases import Gpt, release_json
@@ -29,26 +30,35 @@ def start(
 ) -> None:
     """Replay the last weeks' questions on it and live; let the audience get it if nothing speaks against it."""
     with opened(as_json=as_json) as kbm:
-        section = kbm.gpt_settings(gpt)
-        try:
-            wanted = Audience.parse(audience or section.release.canary)
-        except ValueError as error:
-            raise UsageError(f"who shall get the canary? {error}") from None
-        started, replay = kbm.canary.start(
-            gpt,
-            version,
-            wanted,
-            max_drop=section.release.max_drop,
-            who=who(),
-            why=reason,
-            progress=TerminalProgress(quiet=as_json),
-        )
-        if as_json:
-            print_json({**_canary_json(started), "release": version, "replay": _replay_json(replay)})
-            return
-        out.print(_replay_in_words(replay))
-        out.print(f"{gpt} {version} answers {wanted}; everybody else gets live")
-        out.print(f"end it with: kbm canary promote {gpt}, or kbm canary stop {gpt} --reason …")
+        start_canary(kbm, gpt, version, audience, reason, as_json=as_json)
+
+
+def start_canary(kbm: Kbm, gpt: str, version: str, audience: str, reason: str, *, as_json: bool) -> None:
+    """Start a canary and tell what the replay found.
+
+    Raises:
+        UsageError: *audience* is neither a share nor readers, and kbm.toml names none.
+    """
+    section = kbm.gpt_settings(gpt)
+    try:
+        wanted = Audience.parse(audience or section.release.canary)
+    except ValueError as error:
+        raise UsageError(f"who shall get the canary? {error}") from None
+    started, replay = kbm.canary.start(
+        gpt,
+        version,
+        wanted,
+        max_drop=section.release.max_drop,
+        who=who(),
+        why=reason,
+        progress=TerminalProgress(quiet=as_json),
+    )
+    if as_json:
+        print_json({**_canary_json(started), "release": version, "replay": _replay_json(replay)})
+        return
+    out.print(_replay_in_words(replay))
+    out.print(f"{gpt} {version} answers {wanted}; everybody else gets live")
+    out.print(f"end it with: kbm canary promote {gpt}, or kbm canary stop {gpt} --reason …")
 
 
 @app.command()

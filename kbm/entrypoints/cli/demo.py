@@ -13,7 +13,7 @@ from kbm.config import CONFIG_NAME, load_settings
 from kbm.demo.company import QUESTIONS, copy_company
 from kbm.entrypoints.cli.asking import show_answer
 from kbm.entrypoints.cli.context import told, who
-from kbm.entrypoints.cli.releases import show_night
+from kbm.entrypoints.cli.night import show_night
 from kbm.entrypoints.cli.render import TerminalProgress, err, out
 from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.retrieve import Caller

@@ -1,12 +1,15 @@
-"""Golden questions over sources in memory: what passes, what holds, what a night does with it."""
+"""Golden questions over sources in memory: what passes, what holds, what fails, and what a verdict rests on."""
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+import pytest
+
 from kbm.bootstrap import Kbm
-from kbm.domain.evaluation import GateVerdict, GoldenQuestion, GoldenState
-from kbm.services.nightly import Night, NightPolicy
+from kbm.domain.evaluation import GateReport, GateVerdict, GoldenQuestion, GoldenState
+from kbm.domain.releases import Release
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress
 
@@ -30,105 +33,173 @@ PRESS = GoldenQuestion(
 )
 
 
-def night(kbm: Kbm) -> Night:
-    return kbm.nightly.run(
-        [kbm.source_to_sync("docs")],
-        [(kbm.gpt_to_build("helper"), NightPolicy())],
-        NoProgress(),
-        configured=kbm.settings.sources,
-        who="night",
-    )
+def build(kbm: Kbm) -> Release:
+    kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+    return kbm.build.run(kbm.gpt_to_build("helper"), NoProgress()).release
 
 
-def live(kbm: Kbm) -> str:
-    release = kbm.catalogue.releases.live("helper")
-    return str(release.version) if release else "nothing"
+def live_release(kbm: Kbm) -> Release:
+    made = build(kbm)
+    return kbm.publish.run("helper", str(made.version), who="anna", why="test")
 
 
-def test_a_patch_that_passes_its_golden_questions_is_published(tmp_path: Path) -> None:
+def gate(kbm: Kbm, candidate: Release) -> GateReport:
+    return kbm.evaluate.gate("helper", candidate, max_drop=0.03, progress=NoProgress())
+
+
+def crowded_out(source: FakeConnector) -> None:
+    """Leave the press's document as it is, but let others take its place among what is found."""
+    for n in range(12):
+        source.items[f"copy-{n}.txt"] = f"The press KB 40 holds 40 tons, how many tons does it hold {n}?"
+
+
+def tamper(folder: Path, statement: str) -> None:
+    with sqlite3.connect(folder / ".kbm" / "catalogue.db") as connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+def test_a_release_that_answers_its_golden_questions_passes(tmp_path: Path) -> None:
     source = FakeConnector(items=dict(PAGES))
     with kbm_over(tmp_path, source) as kbm:
-        night(kbm)
+        live_release(kbm)
         kbm.catalogue.golden.put("helper", [LEAVE, PRESS])
         source.items["canteen.txt"] = "The canteen opens at noon."
 
-        done = night(kbm)
+        report = gate(kbm, build(kbm))
 
-        assert live(kbm) == "1.0.1"
-        assert done.gpts[0].gate is not None
-        assert done.gpts[0].gate.verdict is GateVerdict.PASS
-        assert done.exit_code == 0
+        assert report.verdict is GateVerdict.PASS
+        assert (report.live, report.passed, report.citation_coverage) == ("1.0.0", 1.0, 1.0)
+        assert report.dead_citations == ()
 
 
-def test_a_release_that_loses_a_critical_question_is_not_published(tmp_path: Path) -> None:
+def test_a_release_that_loses_a_critical_question_fails(tmp_path: Path) -> None:
     source = FakeConnector(items=dict(PAGES))
     with kbm_over(tmp_path, source) as kbm:
-        night(kbm)
+        live_release(kbm)
         kbm.catalogue.golden.put("helper", [LEAVE, PRESS])
-        # The document is as it was, but others crowd it out of what is found.
-        for n in range(12):
-            source.items[f"copy-{n}.txt"] = f"The press KB 40 holds 40 tons, how many tons does it hold {n}?"
+        crowded_out(source)
 
-        done = night(kbm)
+        report = gate(kbm, build(kbm))
 
-        assert live(kbm) == "1.0.0"
-        assert done.exit_code == 3
-        assert done.gpts[0].gate is not None
-        assert done.gpts[0].gate.verdict is GateVerdict.FAIL
+        assert report.verdict is GateVerdict.FAIL
+        assert report.lost == ("press",)
+
+
+def test_the_verdict_is_kept_with_the_release_as_it_was_given(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        live_release(kbm)
+        kbm.catalogue.golden.put("helper", [LEAVE, PRESS])
+        crowded_out(source)
+        candidate = build(kbm)
+
+        report = gate(kbm, candidate)
+
+        assert kbm.catalogue.releases.gate_report("helper", candidate.seq) == report
+
+
+def test_a_verdict_stands_as_long_as_what_it_rests_on(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        live = live_release(kbm)
+        kbm.catalogue.golden.put("helper", [LEAVE])
+        source.items["canteen.txt"] = "The canteen opens at noon."
+        candidate = build(kbm)
+
+        def stands(live: Release | None = live, max_drop: float = 0.03) -> bool:
+            found = kbm.evaluate.standing("helper", candidate, live, max_drop=max_drop)
+            return found is not None
+
+        assert not stands()
+        gate(kbm, candidate)
+        assert stands()
+        assert not stands(live=None)
+        assert not stands(max_drop=0.1)
+        kbm.catalogue.golden.put("helper", [PRESS])
+        assert not stands()
 
 
 def test_a_question_whose_document_changed_at_the_source_is_put_up_for_review(tmp_path: Path) -> None:
     source = FakeConnector(items=dict(PAGES))
     with kbm_over(tmp_path, source) as kbm:
-        night(kbm)
+        live_release(kbm)
         kbm.catalogue.golden.put("helper", [LEAVE, PRESS])
         source.items["leave.txt"] = "Employees get 31 days of leave a year."
 
-        night(kbm)
+        report = gate(kbm, build(kbm))
 
         states = {one.id: one.state for one in kbm.catalogue.golden.all("helper")}
         assert states == {"leave": GoldenState.TO_REVIEW, "press": GoldenState.CONFIRMED}
-        assert live(kbm) == "1.0.1"
+        assert (report.verdict, report.n_questions, report.n_to_review) == (GateVerdict.PASS, 1, 1)
+
+
+def test_a_quote_that_is_not_in_the_stored_text_fails_the_gate(tmp_path: Path) -> None:
+    with kbm_over(tmp_path, FakeConnector(items=dict(PAGES))) as kbm:
+        candidate = build(kbm)
+        kbm.catalogue.golden.put("helper", [LEAVE])
+        tamper(tmp_path, "UPDATE chunk SET text = replace(text, '30', '90') WHERE text LIKE '%leave%'")
+
+        report = gate(kbm, candidate)
+
+        assert report.verdict is GateVerdict.FAIL
+        assert report.dead_citations == ("leave: [1] its quote is not in the stored text",)
+
+
+def test_a_passage_that_is_not_in_the_release_fails_the_gate(tmp_path: Path) -> None:
+    with kbm_over(tmp_path, FakeConnector(items=dict(PAGES))) as kbm:
+        candidate = build(kbm)
+        kbm.catalogue.golden.put("helper", [PRESS])
+        # The index still finds the passage; the manifest has its document from the next release on.
+        tamper(
+            tmp_path,
+            "UPDATE membership SET from_seq = 2 WHERE version_id = (SELECT version_id FROM document"
+            " WHERE item_id = 'press.txt')",
+        )
+
+        report = gate(kbm, candidate)
+
+        assert report.verdict is GateVerdict.FAIL
+        assert report.dead_citations == ("press: [1] its passage is not in the release",)
+
+
+@pytest.mark.parametrize(
+    ("url", "dead"),
+    [
+        ("http://127.0.0.1:8000/v1/documents/0123?gpt=helper&release=1.0.0", True),
+        ("http://127.0.0.1:8000/v1/documents/", True),
+        ("https://wiki.example/press", False),
+    ],
+)
+def test_a_link_of_ours_must_lead_somewhere_and_others_are_not_followed(
+    tmp_path: Path, url: str, dead: bool
+) -> None:
+    with kbm_over(tmp_path, FakeConnector(items=dict(PAGES))) as kbm:
+        candidate = build(kbm)
+        kbm.catalogue.golden.put("helper", [PRESS])
+        tamper(
+            tmp_path,
+            f"UPDATE document_version SET url = '{url}' WHERE id = (SELECT version_id FROM document"
+            " WHERE item_id = 'press.txt')",
+        )
+        tamper(tmp_path, f"UPDATE document SET url = '{url}' WHERE item_id = 'press.txt'")
+
+        report = gate(kbm, candidate)
+
+        assert report.dead_citations == (("press: [1] its link leads nowhere",) if dead else ())
 
 
 def test_without_golden_questions_passages_must_find_themselves(tmp_path: Path) -> None:
     source = FakeConnector(items=dict(PAGES))
     with kbm_over(tmp_path, source) as kbm:
-        night(kbm)
-        source.items["canteen.txt"] = "The canteen opens at noon."
+        report = gate(kbm, build(kbm))
 
-        done = night(kbm)
-
-        assert done.gpts[0].gate is not None
-        assert (done.gpts[0].gate.verdict, done.gpts[0].gate.hit_at_5) == (GateVerdict.UNPROVED, 1.0)
-
-
-def test_a_minor_release_waits_for_a_person(tmp_path: Path) -> None:
-    docs, wiki = FakeConnector(items=dict(PAGES)), FakeConnector()
-    with kbm_over(tmp_path, {"docs": docs, "wiki": wiki}) as kbm:
-        night(kbm)
-        wiki.items["page.txt"] = "The wiki has a page about welding."
-        kbm.sync.run(kbm.source_to_sync("wiki"), NoProgress())
-
-        done = night(kbm)
-
-        assert live(kbm) == "1.0.0"
-        assert done.exit_code == 3
+        assert (report.verdict, report.hit_at_5) == (GateVerdict.UNPROVED, 1.0)
 
 
 def test_golden_questions_are_not_in_the_journal(tmp_path: Path) -> None:
-    source = FakeConnector(items=dict(PAGES))
-    with kbm_over(tmp_path, source) as kbm:
-        night(kbm)
+    with kbm_over(tmp_path, FakeConnector(items=dict(PAGES))) as kbm:
         kbm.catalogue.golden.put("helper", [LEAVE])
-        source.items["canteen.txt"] = "The canteen opens at noon."
-        night(kbm)
+        gate(kbm, build(kbm))
 
-    assert not (tmp_path / ".kbm" / "journal.db").exists() or _n_answers(tmp_path) == 0
-
-
-def _n_answers(folder: Path) -> int:
-    import sqlite3
-
-    with sqlite3.connect(folder / ".kbm" / "journal.db") as connection:
-        return int(connection.execute("SELECT count(*) FROM answer").fetchone()[0])
+    with sqlite3.connect(tmp_path / ".kbm" / "journal.db") as connection:
+        assert connection.execute("SELECT count(*) FROM answer").fetchone() == (0,)

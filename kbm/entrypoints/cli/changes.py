@@ -12,13 +12,15 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from kbm.domain.changes import ChangedDocument, Kind, Part, shortened
+from kbm.domain.changes import ChangedDocument, Kind, Part, shortened, word_diff
 from kbm.domain.releases import ReleasedDocument
 from kbm.entrypoints.cli.context import Json, opened
-from kbm.entrypoints.cli.releases import Gpt, release_json
-from kbm.entrypoints.cli.render import out, plain, print_json, table
-from kbm.services.diff import ReleaseDiff
-from kbm.services.notes import Notes, notes_of, to_markdown
+from kbm.entrypoints.cli.releases import Gpt, override_json, release_json
+from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json, table
+from kbm.services.diff import GoldenChange, ReleaseDiff
+from kbm.services.evaluate import GoldenAnswer
+from kbm.services.notes import Notes, notes_of, to_markdown, told
+from kbm.services.notes_html import to_html
 
 app = typer.Typer()
 
@@ -40,6 +42,7 @@ class NotesFormat(StrEnum):
     """Forms notes are written in."""
 
     MD = "md"
+    HTML = "html"
     JSON = "json"
 
 
@@ -50,10 +53,10 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="Number of the later release.")],
     as_json: Json = False,
 ) -> None:
-    """Show what differs between two releases: documents, their words, how answers are made."""
+    """Show what differs between two releases: documents, words, sources, how answers are made, golden answers."""
     with opened(as_json=as_json) as kbm:
         kbm.gpt_settings(gpt)
-        found = kbm.diff.run(gpt, a, b)
+        found = kbm.diff.run(gpt, a, b, TerminalProgress(quiet=as_json))
         if as_json:
             print_json(diff_json(found))
         else:
@@ -67,7 +70,9 @@ def release_notes(
     language: Annotated[
         NotesLanguage | None, typer.Option("--language", help="de, en or fr; default: the first in kbm.toml.")
     ] = None,
-    form: Annotated[NotesFormat, typer.Option("--format", help="md (Markdown) or json.")] = NotesFormat.MD,
+    form: Annotated[
+        NotesFormat, typer.Option("--format", help="md (Markdown), html or json.")
+    ] = NotesFormat.MD,
     as_json: Json = False,
 ) -> None:
     """Write the notes of a release: all that changed since the one built before it."""
@@ -75,11 +80,14 @@ def release_notes(
     with opened(as_json=as_json) as kbm:
         kbm.gpt_settings(gpt)
         chosen = language or next(iter(kbm.settings.kbm.languages), "en")
-        notes = notes_of(kbm.diff.since_previous(gpt, version), chosen)
+        found = kbm.diff.since_previous(gpt, version, TerminalProgress(quiet=as_json))
+        notes = notes_of(found, chosen)
         if as_json:
-            print_json(notes_json(notes))
+            print_json({**notes_json(notes), "override": _override(found)})
+        elif form is NotesFormat.HTML:
+            sys.stdout.write(to_html(notes))
         else:
-            sys.stdout.write(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", to_markdown(notes)))
+            sys.stdout.write(_clean(to_markdown(notes)))
 
 
 def show_diff(found: ReleaseDiff) -> None:
@@ -100,9 +108,43 @@ def show_diff(found: ReleaseDiff) -> None:
         f"{names}: {len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed"
     )
     table("", ("", "title", "source", "item"), rows, empty="the documents are the same")
+    for what, sources in (("added", found.sources_added), ("removed", found.sources_removed)):
+        for source in sources:
+            out.print(f"source {what}: {plain(source)}")
     for change in found.specs:
-        out.print(plain(_clean(f"{change.name}: {change.before} → {change.after}")))
-    for changed in changes.changed:
+        if change.name != "instructions":
+            out.print(plain(told(change, "en")))
+    if found.instructions:
+        out.print()
+        out.print(Text("instructions", "bold"))
+        out.print(painted(found.instructions, in_colour=in_colour))
+    _show_words(found, in_colour=in_colour)
+    _show_golden(found, in_colour=in_colour)
+    out.print()
+    out.print("[dim]Readers and withdrawals are in no release: they hold on every one at once.[/dim]")
+
+
+def _show_golden(found: ReleaseDiff, *, in_colour: bool) -> None:
+    out.print()
+    if found.golden_unasked:
+        out.print(plain(f"golden questions were not asked: {found.golden_unasked}"))
+        return
+    n = counted(found.n_golden, "golden question")
+    out.print(f"{n} asked of both: {len(found.golden)} answered differently")
+    for one in found.golden:
+        out.print()
+        out.print(Text(_clean(f"{one.question.id}: {one.question.question}"), "bold"))
+        out.print(plain(f"{_fate(one.before)} → {_fate(one.after)}"))
+        out.print(painted(word_diff(one.before.text, one.after.text), in_colour=in_colour))
+
+
+def _fate(answer: GoldenAnswer) -> str:
+    passed = "as expected" if answer.result.passed else "not as expected"
+    return f"{answer.outcome}, {passed}" + (f", from {', '.join(answer.cited)}" if answer.cited else "")
+
+
+def _show_words(found: ReleaseDiff, *, in_colour: bool) -> None:
+    for changed in found.changes.changed:
         out.print()
         out.print(
             Text(_clean(f"{changed.after.title} ({changed.after.source} · {changed.after.item_id})"), "bold")
@@ -140,7 +182,10 @@ def _clean(text: str) -> str:
 
 
 def diff_json(found: ReleaseDiff) -> dict[str, Any]:
-    """Give a diff as JSON; the word diffs are whole, so both texts can be made of them."""
+    """Give a diff as JSON; the word diffs are whole, so both texts can be made of them.
+
+    ``readers`` is null: they are in no release, but hold on every one at once.
+    """
     return {
         "gpt": found.after.gpt,
         "before": release_json(found.before) if found.before else None,
@@ -148,8 +193,43 @@ def diff_json(found: ReleaseDiff) -> dict[str, Any]:
         "added": [document_json(one) for one in found.changes.added],
         "changed": [_changed_json(one, found) for one in found.changes.changed],
         "removed": [document_json(one) for one in found.changes.removed],
+        "sources": {"added": list(found.sources_added), "removed": list(found.sources_removed)},
         "specs": [asdict(one) for one in found.specs],
+        "instructions": _words_json(found.instructions),
+        "golden": {
+            "asked": found.n_golden,
+            "not_asked_because": found.golden_unasked or None,
+            "changed": [_golden_json(one) for one in found.golden],
+        },
+        "readers": None,
     }
+
+
+def _golden_json(one: GoldenChange) -> dict[str, Any]:
+    return {
+        "id": one.question.id,
+        "question": one.question.question,
+        "state": one.question.state,
+        "before": _answer_json(one.before),
+        "after": _answer_json(one.after),
+    }
+
+
+def _answer_json(answer: GoldenAnswer) -> dict[str, Any]:
+    return {
+        "outcome": answer.outcome,
+        "text": answer.text,
+        "cited": list(answer.cited),
+        "passed": answer.result.passed,
+    }
+
+
+def _words_json(parts: Sequence[Part]) -> list[dict[str, str]]:
+    return [{"kind": part.kind, "text": part.text} for part in parts]
+
+
+def _override(found: ReleaseDiff) -> dict[str, Any] | None:
+    return override_json(found.after.override) if found.after.override else None
 
 
 def _changed_json(one: ChangedDocument, found: ReleaseDiff) -> dict[str, Any]:
@@ -158,7 +238,7 @@ def _changed_json(one: ChangedDocument, found: ReleaseDiff) -> dict[str, Any]:
         **document_json(one.after),
         "before": document_json(one.before),
         "withdrawn": parts is None,
-        "words": None if parts is None else [{"kind": part.kind, "text": part.text} for part in parts],
+        "words": None if parts is None else _words_json(parts),
     }
 
 
@@ -189,11 +269,15 @@ def notes_json(notes: Notes) -> dict[str, Any]:
             {
                 "kind": category.kind,
                 "heading": category.heading,
+                "sources": list(category.lines),
                 "documents": [
                     {**document_json(entry.document), "remark": entry.remark} for entry in category.entries
                 ],
             }
             for category in notes.categories
         ],
-        "answers": {"heading": notes.answers_heading, "changes": list(notes.answers)},
+        "sections": [
+            {"kind": one.kind, "heading": one.heading, "lines": list(one.lines)} for one in notes.sections
+        ],
+        "instructions": _words_json(notes.instructions),
     }

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from kbm.domain.documents import EVERYONE
-from kbm.domain.evaluation import GoldenQuestion, GoldenState
+from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.releases import Gpt, gate_json
-from kbm.entrypoints.cli.render import TerminalProgress, counted, out, print_json, table
+from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json, table
 from kbm.errors import NotFound, UsageError
 
 app = typer.Typer()
@@ -145,21 +145,36 @@ def evaluate(
         if as_json:
             print_json({"gpt": gpt, "release": str(chosen.version), **gate_json(report)})
             return
-        out.print(
-            f"{gpt} {chosen.version}: {report.verdict}, {counted(report.n_questions, 'golden question')}"
-        )
+        show_gate(gpt, str(chosen.version), report)
+
+
+def show_gate(gpt: str, version: str, report: GateReport) -> None:
+    """Tell a gate's verdict, its figures and its reasons to a person."""
+    review = f", {report.n_to_review} more to review" if report.n_to_review else ""
+    out.print(f"{gpt} {version}: {report.verdict}, {counted(report.n_questions, 'golden question')}{review}")
+    if report.n_questions == 0:
+        out.print(f"its own passages found by their own words: {report.hit_at_5:.0%}")
+    else:
+        low, high = report.passed_interval
         rows = [
-            ("as expected", f"{report.passed:.0%}", ""),
+            ("as expected", f"{report.passed:.3f}", "", f"95 % interval {low:.3f} to {high:.3f}"),
+            ("hit@5", f"{report.hit_at_5:.3f}", _or_none(report.live_hit_at_5), report.hit_at_5_change or ""),
             (
-                "hit@5",
-                f"{report.hit_at_5:.3f}",
-                "" if report.live_hit_at_5 is None else f"{report.live_hit_at_5:.3f}",
+                "citation coverage",
+                f"{report.citation_coverage:.3f}",
+                _or_none(report.live_citation_coverage),
+                report.citation_coverage_change or "",
             ),
-            ("answers with citations", f"{report.citation_coverage:.0%}", ""),
+            ("dead citations", str(len(report.dead_citations)), "", ""),
         ]
-        table("", ("figure", "this release#", "live#"), rows, empty="")
-        for reason in report.reasons:
-            out.print(f"- {reason}")
+        live = f"live {report.live}#" if report.live else "live#"
+        table("", ("figure", "this release#", live, "difference"), rows, empty="")
+    for reason in report.reasons:
+        out.print(plain(f"- {reason}"))
+
+
+def _or_none(share: float | None) -> str:
+    return "" if share is None else f"{share:.3f}"
 
 
 def read_questions(file: Path) -> list[GoldenQuestion]:

@@ -1,23 +1,24 @@
 """Bring GPTs up to date, or leave what answers exactly as it was.
 
 Sync every source the GPTs use, then build. With nothing live, the first release is published. After that two things
-are kept apart: the **line** of the live release, its own rules and sources over the newest content, and the **change
-set**, what kbm.toml asks for beyond that. A PATCH of the line that passes the gate is published where the GPT's policy
-says so, even while a change set waits; a change set waits for a person or the release train, and a canary under way is
-built again over the newest content. One source's or GPT's failure does not stop the next.
+are kept apart: the **line** of the live release, its own rules and sources over the newest content, and the
+**change set**, what kbm.toml asks for beyond that. A PATCH of the line that passes the gate is published where the
+GPT's policy says so, even while a change set waits; a change set waits for a person or the release train, and a
+canary under way is built again over the newest content. One source's or GPT's failure does not stop the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
 import structlog
 
 from kbm.domain.calendar import frozen, train_leaves
 from kbm.domain.canary import Canary
-from kbm.domain.evaluation import GateReport, GateVerdict
+from kbm.domain.evaluation import GateReport
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.sync import SyncPlan
 from kbm.domain.versioning import Bump, between
@@ -25,7 +26,10 @@ from kbm.errors import KbmError, LeaseLost
 from kbm.ports import Clock, Progress
 from kbm.services.build import Build, BuildResult, GptToBuild
 from kbm.services.canary import RunCanary
+from kbm.services.compact import Compact
+from kbm.services.erase import Erase
 from kbm.services.evaluate import Evaluate, may_publish
+from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.needs import Canaries, Releases
 from kbm.services.publish import Publish
 from kbm.services.sync import SourceToSync, Sync, SyncResult
@@ -102,11 +106,13 @@ class Night:
     failed_sources: dict[str, KbmError] = field(default_factory=dict)
     unlisted: list[SyncPlan] = field(default_factory=list)
     gpts: list[GptNight] = field(default_factory=list)
+    upkeep: list[KbmError] = field(default_factory=list)
+    """What could not be tidied up; nothing that answers depends on it."""
 
     @property
     def exit_code(self) -> int:
         """Give 1 if something failed, 3 if something waits for a person, else 0."""
-        if self.failed_sources or any(one.error for one in self.gpts):
+        if self.failed_sources or self.upkeep or any(one.error for one in self.gpts):
             return 1
         if any(result.incomplete for result in self.synced.values()):
             return 1
@@ -125,6 +131,9 @@ class Nightly:
     canary: RunCanary
     releases: Releases
     canaries: Canaries
+    compact: Compact
+    forget: ForgetQuestions
+    erase: Erase
     clock: Clock
 
     def run(
@@ -142,6 +151,7 @@ class Nightly:
             LeaseLost: another process took the work over.
         """
         night = Night()
+        self._tidy(night, lambda: self.erase.resume(progress))
         for source in sources:
             try:
                 night.synced[source.name] = self.sync.run(source, progress)
@@ -153,7 +163,22 @@ class Nightly:
         night.unlisted = self.sync.hold_unlisted(configured)
         for gpt, policy in gpts:
             night.gpts.append(self._one(gpt, policy, progress, who))
+            self._tidy(night, partial(self._compact, night, gpt.name, progress))
+        self._tidy(night, self.forget.run)
         return night
+
+    def _compact(self, night: Night, gpt: str, progress: Progress) -> None:
+        night.upkeep += self.compact.after_publish(gpt, progress).problems
+
+    def _tidy(self, night: Night, do: Callable[[], object]) -> None:
+        """Do what keeps the data folder small or finishes what was begun; the night goes on without it."""
+        try:
+            do()
+        except LeaseLost:
+            raise
+        except KbmError as error:
+            log.warning("upkeep_failed", why=error.code)
+            night.upkeep.append(error)
 
     def _one(self, gpt: GptToBuild, policy: NightPolicy, progress: Progress, who: str) -> GptNight:
         """Do one GPT; what goes wrong in it is told and ends with it."""

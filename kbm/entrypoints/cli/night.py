@@ -61,6 +61,8 @@ def show_night(night: Night, *, as_json: bool, reported: Reported | None = None)
             )
     for plan in night.unlisted:
         out.print(f"{plan.source} waits for you: {'; '.join(plan.held_because)} → kbm plans")
+    for error in night.upkeep:
+        fail(error, as_json=False)
     for one in night.gpts:
         if one.error:
             fail(one.error, as_json=False)
@@ -128,6 +130,7 @@ def _night_json(night: Night) -> dict[str, Any]:
         ],
         "held_plans": [plan.source for plan in night.unlisted],
         "failed_sources": {name: str(error) for name, error in night.failed_sources.items()},
+        "upkeep_failed": [str(error) for error in night.upkeep],
         "gpts": [
             {
                 "gpt": one.gpt,

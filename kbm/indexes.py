@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,11 +10,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kbm.domain.identity import Digest
 from kbm.domain.releases import IndexSpec
 from kbm.domain.retrieval import SealedIndex, SegmentRecord
 
 if TYPE_CHECKING:
     from kbm_indexes.release_index import IndexFolder, ReleaseIndex
+
+Stamp = tuple[int, int, int]
 
 OPEN_RELEASES = 16
 PROBE_TIMEOUT_S = 120.0
@@ -27,7 +31,9 @@ class Indexes:
 
         self._folder = folder
         self._segments = SharedSegments()
-        self._open: OrderedDict[tuple[Path, int], ReleaseIndex] = OrderedDict()
+        self._open: OrderedDict[tuple[Path, int], tuple[tuple[Stamp | None, Digest], ReleaseIndex]] = (
+            OrderedDict()
+        )
         self._lock = threading.Lock()
 
     def folder(
@@ -44,18 +50,48 @@ class Indexes:
 
         return probe(self._path(gpt, spec), seq, PROBE_TIMEOUT_S)
 
-    def open(self, gpt: str, spec: IndexSpec, seq: int) -> ReleaseIndex:
-        """Open a sealed release, or give the open one."""
+    def open(self, gpt: str, spec: IndexSpec, seq: int, digest: Digest) -> ReleaseIndex:
+        """Open a sealed release, or give the open one if it is still what lies on disk and has this *digest*.
+
+        A merge or an erasure describes a release anew. It is opened again then, and every other one that changed is
+        let go with it: a mapped file that was unlinked holds its room, and its bytes, as long as somebody maps it.
+        """
         from kbm_indexes.release_index import ReleaseIndex
 
         key = self._path(gpt, spec), seq
         with self._lock:
-            if key not in self._open:
-                self._open[key] = ReleaseIndex.open(*key, self._segments)
+            stamp = _stamp(*key)
+            found = self._open.get(key)
+            if found is None or found[0] != (stamp, digest):
+                for each, ((stamped, _), _) in list(self._open.items()):
+                    if stamped != _stamp(*each):
+                        del self._open[each]
+                # Stamped before it is read: what changes meanwhile is read again the next time.
+                self._open[key] = (stamp, digest), ReleaseIndex.open(*key, self._segments)
                 while len(self._open) > OPEN_RELEASES:
                     self._open.popitem(last=False)
             self._open.move_to_end(key)
-            return self._open[key]
+            return self._open[key][1]
+
+    def forget(self, gpt: str, spec: Digest) -> None:
+        """Remove the whole folder of a spec that no release has."""
+        folder = self._folder / gpt / spec[:16]
+        with self._lock:
+            for key in [each for each in self._open if each[0] == folder]:
+                del self._open[key]
+        if folder.exists():
+            shutil.rmtree(folder)
 
     def _path(self, gpt: str, spec: IndexSpec) -> Path:
         return self._folder / gpt / spec.digest[:16]
+
+
+def _stamp(folder: Path, seq: int) -> Stamp | None:
+    """Tell one description of a release from another: it is replaced, never written to."""
+    from kbm_indexes.release_index import release_files
+
+    try:
+        told = (folder / release_files(seq)[1]).stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_mtime_ns, told.st_size

@@ -145,6 +145,13 @@ class VectorStore(Protocol):
         """
         ...
 
+    def retain(self, kept: Mapping[str, Collection[VectorKey]], *, waste: float) -> int:
+        """Forget all vectors but *kept*, by embedder digest, if more than the share *waste* are others.
+
+        What stays does so bit for bit. Returns how many went; after a crash some or none of them did.
+        """
+        ...
+
     def drop(self) -> None:
         """Delete the collection with all its vectors."""
         ...

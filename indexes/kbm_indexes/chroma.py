@@ -14,7 +14,9 @@ sealed segments of their own. Decided by what was measured:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ctypes
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbm.domain.identity import VectorKey, digest
+from kbm.faults import fault_point
 from kbm.ports import Vectors
 from kbm_indexes.lock import FolderLock
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
-    from chromadb.api.models.Collection import Collection
+    from chromadb.api.models.Collection import Collection as ChromaCollection
+
+
+_M_PERTURB = -6
+"""See mallopt(3)."""
 
 
 class ChromaVectors:
@@ -42,10 +49,11 @@ class ChromaVectors:
         self.folder = folder
         self.dimensions = dimensions
         self._name = collection_name(embedder_digest)
+        _complete_swap(folder)
         self._lock = FolderLock(folder, "has the vectors open")
         try:
             self._client = _client(folder)
-            self._vectors: Collection | None = self._collection()
+            self._vectors: ChromaCollection | None = self._collection()
             # Chroma binds one variable of SQLite per id; above this it refuses.
             self._batch = int(self._client.get_max_batch_size())
         except BaseException:
@@ -111,6 +119,65 @@ class ChromaVectors:
         """Count the stored vectors."""
         return int(self._open().count())
 
+    def erase(self, keys: Collection[VectorKey]) -> None:
+        """Write the folder anew without these vectors, in every collection, and put it in the old one's place."""
+        gone = frozenset(keys)
+        self._write_anew("erase.vectors", lambda _, key: key not in gone)
+
+    def retain(self, kept: Mapping[str, Collection[VectorKey]], *, waste: float) -> int:
+        """Write the folder anew with these vectors only, by embedder digest, once *waste* is exceeded."""
+        wanted = {collection_name(embedder): frozenset(keys) for embedder, keys in kept.items()}
+        self._open()
+        n_others = total = 0
+        for found in self._client.list_collections():
+            ids = self._ids(found)
+            total += len(ids)
+            n_others += sum(key not in wanted.get(found.name, ()) for key in ids)
+        if n_others <= waste * total:
+            return 0
+        self._write_anew("compact.vectors", lambda name, key: key in wanted.get(name, ()))
+        return n_others
+
+    def _write_anew(self, step: str, wanted: Callable[[str, str], bool]) -> None:
+        """Copy the wanted vectors, by collection and key, to a new folder and put it in this one's place."""
+        new, old = _beside(self.folder)
+        shutil.rmtree(new, ignore_errors=True)
+        self._open()
+        _overwrite_new_memory()
+        lock = FolderLock(new, "writes the vectors anew")
+        try:
+            copy = _client(new)
+            try:
+                for found in self._client.list_collections():
+                    self._copy(found, copy, [key for key in self._ids(found) if wanted(found.name, key)])
+            finally:
+                copy.close()
+            self.close()
+            with fault_point(step):
+                self.folder.rename(old)
+                new.rename(self.folder)
+                shutil.rmtree(old)
+        except BaseException:
+            lock.release()
+            raise
+        self._lock, self._client = lock, _client(self.folder)
+        self._vectors = self._collection()
+
+    def _copy(self, found: ChromaCollection, copy: ClientAPI, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        made = copy.create_collection(
+            found.name, embedding_function=None, configuration={"hnsw": {"space": "ip"}}
+        )
+        source: Any = found  # as in _open
+        for batch in self._batches(keys):
+            answer = source.get(ids=batch, include=["embeddings"])
+            made.add(ids=answer["ids"], embeddings=np.asarray(answer["embeddings"], dtype=np.float32))
+
+    def _ids(self, found: ChromaCollection) -> list[str]:
+        ids: list[str] = found.get(include=[])["ids"]
+        return ids
+
     def drop(self) -> None:
         """Delete this embedder's collection; others in the folder stay, and adding begins a new one."""
         self._open()
@@ -124,7 +191,7 @@ class ChromaVectors:
             self._client.close()
             self._lock.release()
 
-    def _collection(self) -> Collection:
+    def _collection(self) -> ChromaCollection:
         return self._client.get_or_create_collection(
             self._name, embedding_function=None, configuration={"hnsw": {"space": "ip"}}
         )
@@ -137,7 +204,7 @@ class ChromaVectors:
             )
         return self._vectors
 
-    def _batches(self, keys: Sequence[VectorKey]) -> Iterator[list[str]]:
+    def _batches(self, keys: Sequence[str]) -> Iterator[list[str]]:
         for start in range(0, len(keys), self._batch):
             yield list(keys[start : start + self._batch])
 
@@ -145,6 +212,33 @@ class ChromaVectors:
 def collection_name(embedder_digest: str) -> str:
     """Name the collection of an embedder; Chroma allows 3 to 512 characters of ``[a-zA-Z0-9._-]``."""
     return f"vectors-{digest('vectors', embedder_digest)[:32]}"
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Name the folders that are there while one takes the place of the other."""
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+
+
+def _complete_swap(folder: Path) -> None:
+    """Make good what a writing anew was killed in: there is one folder again."""
+    new, old = _beside(folder)
+    if not folder.exists() and old.exists():
+        old.rename(folder)
+    for left in (new, old):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def _overwrite_new_memory() -> None:
+    """Let the C library overwrite memory as it hands it out, from now on in this process.
+
+    A graph is saved with the room for elements it does not have yet, and that room is whatever lay in memory before:
+    in a folder written anew, vectors that had just been left out were found on disk again. Costs Chroma a third of
+    its writing speed, so only a process that erased something pays it.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc has it
+        mallopt(_M_PERTURB, 0x5A)
 
 
 def _client(folder: Path) -> ClientAPI:

@@ -28,11 +28,14 @@ def merge_segments(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.bool_
     rows always give the same file: where a part is taken whole and alone, that is the part itself.
 
     Raises:
+        IndexDamaged: a part has other bytes than were sealed.
         ValueError: more rows are chosen than a segment holds, a row is chosen twice, or only some parts have vectors.
     """
     chosen = [(segment, mask) for segment, mask in parts if mask.any()]
     if not chosen:
         return None
+    for segment, _ in chosen:
+        segment.verify()  # a damaged part would come out under a hash that fits
     rows = _joined([segment.rows[mask] for segment, mask in chosen])
     if rows.size > MAX_ROWS:
         raise ValueError(f"{rows.size} rows are chosen, a segment holds {MAX_ROWS}")
@@ -56,6 +59,21 @@ def merge_segments(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.bool_
         arrays["vec"] = _joined(vectors)[order]
     with fault_point("merge.write"):
         return write_arrays(folder, arrays)
+
+
+def merge_rows(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> tuple[SegmentRecord, ...]:
+    """Seal the chosen rows in as few segments as hold them, of equal size, by row number."""
+    every = [segment.rows[mask] for segment, mask in parts if mask.any()]
+    if not every:
+        return ()
+    rows = np.sort(_joined(every))
+    made = []
+    for some in np.array_split(rows, -(-rows.size // MAX_ROWS)):
+        low, high = some[0], some[-1]
+        within = [(segment, mask & (segment.rows >= low) & (segment.rows <= high)) for segment, mask in parts]
+        record = merge_segments(folder, within)
+        made += [record] if record else []
+    return tuple(made)
 
 
 def _keys(

@@ -28,18 +28,21 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from kbm.domain.identity import ChunkId, Digest
-from kbm.domain.retrieval import IndexRow, SealedIndex, SegmentRecord
+from kbm.domain.retrieval import IndexRow, Merged, SealedIndex, SegmentRecord
 from kbm.errors import IndexDamaged, ReleaseNotSealed
 from kbm.faults import fault_point
 from kbm.ports import Vectors
 from kbm_indexes import manifest as files
 from kbm_indexes.lock import FolderLock
 from kbm_indexes.manifest import Manifest, release_files
+from kbm_indexes.merge import merge_rows, merge_segments
 from kbm_indexes.reader import ReleaseIndex
 from kbm_indexes.segment import MAX_ROWS, SharedSegments, members, write_segment
+from kbm_indexes.tiers import Load, choose
 
 __all__ = ["IndexFolder", "ReleaseIndex", "SharedSegments", "release_files"]
 
@@ -147,6 +150,45 @@ class IndexFolder:
         )
         return sealed
 
+    def compact(self, hot: Collection[int], kept: Collection[int], *, everything: bool = False) -> Merged:
+        """Write segments anew where it pays: rows of *hot* releases apart, those of no *kept* one left out.
+
+        Both are numbers of sealed releases; a hot one is kept too. *everything* does not ask whether it pays. What
+        comes back is to be made known in SQL and then to be told to :meth:`replace`; until then nothing counts.
+
+        Raises:
+            ReleaseNotSealed, IndexDamaged: a release cannot be read, or a segment is not what was sealed.
+        """
+        hot_rows, kept_rows = self._rows_of(hot), self._rows_of({*hot, *kept})
+        held = [
+            (segment, members(segment.rows, hot_rows), members(segment.rows, kept_rows))
+            for segment in self._segments
+        ]
+        if sum(int(np.count_nonzero(keep)) for _, _, keep in held) != kept_rows.size:
+            raise IndexDamaged(
+                f"releases in {self.folder} name rows that no segment holds; nothing was changed",
+                hint="run `kbm doctor --fix`, then the same command again",
+            )
+        loads = [
+            Load(segment.n_rows, int(np.count_nonzero(warm)), int(np.count_nonzero(keep)))
+            for segment, warm, keep in held
+        ]
+        chosen = sorted(choose(loads, everything=everything))
+        gone = [self._records[at] for at in chosen]
+        parts = [held[at] for at in chosen]
+        made = [
+            *merge_rows(self.folder, [(segment, warm) for segment, warm, _ in parts]),
+            *merge_rows(self.folder, [(segment, keep & ~warm) for segment, warm, keep in parts]),
+        ]
+        return Merged(
+            gone=tuple(record for record in gone if record not in made),
+            made=tuple(record for record in made if record not in gone),
+        )
+
+    def _rows_of(self, seqs: Collection[int]) -> NDArray[np.uint32]:
+        bitmaps = [files.read(self.folder, seq)[1] for seq in sorted(seqs)]
+        return np.array(BitMap.union(BitMap(), *bitmaps).to_array(), dtype=np.uint32)
+
     def replace(self, old: Sequence[SegmentRecord], new: Sequence[SegmentRecord]) -> None:
         """Go over from *old* segments to *new* ones, after SQL did: releases are refitted, old files unlinked.
 
@@ -169,6 +211,35 @@ class IndexFolder:
         self._records = sorted([*kept, *new], key=lambda record: record.first_row)
         self._segments = [self._shared.open(self.folder, record) for record in self._records]
         self._rows = None
+
+    def without(
+        self, chunk_ids: Collection[ChunkId]
+    ) -> tuple[tuple[SegmentRecord, ...], tuple[SegmentRecord, ...]]:
+        """Write the segments that hold these chunks anew without them; gives the old ones and the new ones.
+
+        A segment of nothing else has no new one. Nothing counts until :meth:`adopt`; the same call writes the same
+        files.
+        """
+        gone = frozenset(chunk_ids)
+        old, new = [], []
+        for record, segment in zip(self._records, self._segments, strict=True):
+            keep = np.array([each not in gone for each in segment.chunk_ids()], dtype=np.bool_)
+            if not keep.all():
+                made = merge_segments(self.folder, [(segment, keep)])
+                old.append(record)
+                new += [made] if made else []
+        return tuple(old), tuple(new)
+
+    def own_vectors(self, chunk_ids: Collection[ChunkId]) -> list[bytes]:
+        """Give the bytes of the vectors that only rows of these chunks have."""
+        wanted = frozenset(chunk_ids)
+        own: set[bytes] = set()
+        others: set[bytes] = set()
+        for segment in self._segments:
+            if segment.vec is not None:
+                for chunk_id, vector in zip(segment.chunk_ids(), segment.vec, strict=True):
+                    (own if chunk_id in wanted else others).add(vector.tobytes())
+        return sorted(own - others)
 
     def refit(self) -> list[int]:
         """Let every sealed release name the segments that hold its rows now; returns which were described anew.

@@ -8,14 +8,16 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self, cast
 
 from kbm import __version__, registry
 from kbm.clock import SystemClock
-from kbm.config import GptSection, Settings, SourceSection
+from kbm.config import GptSection, Settings, SourceSection, hours
 from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
+from kbm.domain.retention import Retention
 from kbm.errors import ConfigError, ModelMissing, NotFound, PluginNotFound
 from kbm.indexes import Indexes
 from kbm.ports import Chunker, Clock, Connector, Embedder, Notifier, NotifierSettings, Parser, VectorStore
@@ -25,8 +27,8 @@ from kbm.services.sync import SourceToSync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
 from kbm.store.journal import Journal
 from kbm.store.raw import RawStore
-from kbm.store.room import Room
 from kbm.store.reports import Reports
+from kbm.store.room import Room
 from kbm.store.secret import Secret
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Parts:
 
     def close(self) -> None:
         """End worker processes, wait for the journal, and close the databases."""
-        for name in ("ask", "parsing", "vectors", "catalogue", "journal"):
+        for name in ("ask", "parsing", "vectors", "_old_vectors", "catalogue", "journal"):
             part = self.__dict__.get(name)
             if part is not None:
                 part.close()
@@ -190,6 +192,25 @@ class Parts:
             made = registry.load("kbm.notifiers", name)
         return cast(Notifier, made(settings, self.settings.root))
 
+    def stored_vectors(self) -> VectorStore | None:
+        """Give the side index if there is one, whatever embedder is configured now; else None."""
+        folder = self.settings.data_dir / "chroma"
+        if not folder.exists() and not folder.with_name(f".{folder.name}.old").exists():
+            return None
+        return self.vectors if self.embedder else self._old_vectors
+
+    @cached_property
+    def _old_vectors(self) -> VectorStore | None:
+        """The side index as an embedder that is no longer configured left it."""
+        made = registry.load("kbm.vector_stores", VECTOR_STORE)
+        for gpt in self.catalogue.erasures.gpts():
+            for release in self.catalogue.releases.all(gpt):
+                spec = release.index_spec
+                if spec.dimensions:
+                    folder = self.settings.data_dir / "chroma"
+                    return cast(VectorStore, made(folder, spec.embedder_digest, spec.dimensions))
+        return None
+
     @cached_property
     def indexes(self) -> Indexes:
         """Release indexes."""
@@ -265,6 +286,11 @@ class Parts:
             train=section.train,
             freeze=section.freeze,
         )
+
+    def retention_of(self, name: str) -> Retention:
+        """Say how long releases of a GPT are kept."""
+        section = self.gpt_settings(name).release
+        return Retention(keep=section.keep, purge_after=timedelta(hours=hours(section.purge_after)))
 
     def gpt_to_build(self, name: str) -> GptToBuild:
         """Say what a release of a GPT is made of.

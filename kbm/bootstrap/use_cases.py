@@ -10,14 +10,16 @@ from datetime import timedelta
 from functools import cached_property
 
 from kbm.bootstrap.parts import Parts
-from kbm.domain.documents import EVERYONE
 from kbm.config import hours
+from kbm.domain.documents import EVERYONE
 from kbm.services.ask import Ask
 from kbm.services.build import Build
 from kbm.services.canary import RunCanary
 from kbm.services.canary_watch import CanaryWatch
+from kbm.services.compact import Compact
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
+from kbm.services.erase import Erase
 from kbm.services.evaluate import Evaluate
 from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.nightly import Nightly
@@ -29,6 +31,7 @@ from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
 from kbm.services.retrieve import Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
+from kbm.store.trace_files import TraceFiles
 
 
 class Kbm(Parts):
@@ -41,6 +44,7 @@ class Kbm(Parts):
             documents=self.catalogue.documents,
             texts=self.catalogue.texts,
             plans=self.catalogue.plans,
+            erasures=self.catalogue.erasures,
             raw=self.raw,
             parsing=self.parsing,
             room=self.room,
@@ -75,8 +79,40 @@ class Kbm(Parts):
         return Rebuild(
             texts=self.catalogue.texts,
             releases=self.catalogue.releases,
+            retaining=self.catalogue.retention,
             indexes=self.indexes,
             rows=self._rows,
+        )
+
+    @cached_property
+    def compact(self) -> Compact:
+        """Keep what is kept small."""
+        return Compact(
+            retention={name: self.retention_of(name) for name in self.settings.gpts},
+            releases=self.catalogue.releases,
+            retaining=self.catalogue.retention,
+            indexes=self.indexes,
+            raw=self.raw,
+            embedder=self.embedder,
+            open_vectors=lambda: self.vectors,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def erase(self) -> Erase:
+        """Take a document out of everything, and prove it."""
+        return Erase(
+            erasures=self.catalogue.erasures,
+            tracing=self.catalogue.tracing(self.settings.data_dir, self.journal),
+            trace_files=TraceFiles(self.settings.data_dir),
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            indexes=self.indexes,
+            journal=self.journal,
+            raw=self.raw,
+            open_vectors=self.stored_vectors,
+            clock=self.clock,
         )
 
     @cached_property
@@ -116,6 +152,9 @@ class Kbm(Parts):
             canary=self.canary,
             releases=self.catalogue.releases,
             canaries=self.catalogue.canaries,
+            compact=self.compact,
+            forget=self.forget_questions,
+            erase=self.erase,
             clock=self.clock,
         )
 
@@ -226,32 +265,6 @@ class Kbm(Parts):
         """Forget questions whose retention is over."""
         retention = timedelta(hours=hours(self.settings.kbm.question_retention))
         return ForgetQuestions(journal=self.journal, clock=self.clock, retention=retention)
-
-    @cached_property
-    def report(self) -> MorningReport:
-        """Tell people what a night did."""
-        return MorningReport(
-            company=self.settings.kbm.name,
-            language=self.settings.kbm.languages[0],
-            sources={
-                name: ReportedSource(
-                    steward=one.steward,
-                    open_to_all=EVERYONE in one.readers,
-                    max_age_hours=one.max_age_hours,
-                )
-                for name, one in self.settings.sources.items()
-            },
-            gpts={
-                name: ReportedGpt(title=one.title, owner=one.people.owner, sources=one.sources)
-                for name, one in self.settings.gpts.items()
-            },
-            documents=self.catalogue.documents,
-            plans=self.catalogue.plans,
-            ages=self.catalogue.ages,
-            kept=self.reports,
-            notifiers=self.notifiers,
-            clock=self.clock,
-        )
 
     @cached_property
     def show_document(self) -> ShowDocument:

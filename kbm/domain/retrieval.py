@@ -28,6 +28,14 @@ class SegmentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Segments written (*made*) to take the place of others (*gone*); nothing counts until SQL knows it."""
+
+    gone: tuple[SegmentRecord, ...] = ()
+    made: tuple[SegmentRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedIndex:
     """A release index that was written and read back; ``digest`` is equal whatever its history."""
 

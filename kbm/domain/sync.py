@@ -115,6 +115,7 @@ class SyncPlan:
     removed: tuple[str, ...] = ()
     readers_changed: tuple[str, ...] = ()
     unchanged: int = 0
+    n_erased: int = 0  # the source lists them, but a person had them erased: they are passed over
     failed_scopes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()

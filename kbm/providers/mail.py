@@ -89,9 +89,9 @@ class Mail:
         # The same id for the same report: a server that gets it twice can tell.
         message["Message-ID"] = f"<report-{report.id}@{self._from.rpartition('@')[2].strip('<> ')}>"
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = report.language
         message.set_content(report.markdown)
         message.add_alternative(report.html, subtype="html")
+        message["Content-Language"] = report.language  # earlier, it would go into the first part
         return message
 
     def _connect(self) -> smtplib.SMTP:

@@ -1,8 +1,8 @@
-"""Make damaged index files anew from the catalogue.
+"""Make index files anew from the catalogue: damaged ones, and those of releases that were put away.
 
-SQL is the truth, index files are derived: segments, bitmaps and manifests of every release of one index spec are
-written again, from stored passages and stored vectors, and each release must come to the digest it was sealed with.
-Nothing is parsed; a vector is only made again if the vector store lost it.
+SQL is the truth, index files are derived: segments, bitmaps and manifests are written again, from stored passages and
+stored vectors, and each release must come to the digest it was sealed with. Nothing is parsed; a vector is only made
+again if the vector store lost it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from kbm.domain.releases import IndexSpec, Release, ReleaseState
-from kbm.errors import IndexDamaged
+from kbm.domain.catalogue import ChunkPlace
+from kbm.domain.identity import VersionId
+from kbm.domain.releases import IndexSpec, Release, ReleaseContent, ReleaseState
+from kbm.domain.retention import purged
+from kbm.errors import IndexDamaged, ReleaseNotSealed
+from kbm.faults import fault_point
 from kbm.ports import Progress
-from kbm.services.needs import Indexes, Releases, Texts
+from kbm.services.needs import Indexes, IndexFolder, Releases, Retaining, Texts
 from kbm.services.rows import Rows
 
 log = structlog.get_logger()
@@ -36,21 +40,22 @@ class Rebuild:
 
     texts: Texts
     releases: Releases
+    retaining: Retaining
     indexes: Indexes
     rows: Rows
 
     def check(self, gpt: str) -> list[Finding]:
-        """Verify every release of a GPT in a process of its own, newest first; nothing is changed."""
+        """Verify every indexed release of a GPT in a process of its own, newest first; nothing is changed."""
         found = []
-        for release in self.releases.all(gpt):
-            if release.state is ReleaseState.FAILED:
-                continue
+        for release in self._indexed(gpt):
             try:
-                self.indexes.probe(gpt, release.index_spec, release.seq)
-            except IndexDamaged as error:
+                told = self.indexes.probe(gpt, release.index_spec, release.seq)
+            except (IndexDamaged, ReleaseNotSealed) as error:
                 found.append(Finding(release=release, problem=str(error)))
             else:
-                found.append(Finding(release=release))
+                other = told.digest != release.index_digest
+                problem = "it is sealed under another digest than the catalogue has" if other else ""
+                found.append(Finding(release=release, problem=problem))
         return found
 
     def fix(self, gpt: str, findings: Sequence[Finding], progress: Progress) -> list[Finding]:
@@ -68,6 +73,43 @@ class Rebuild:
             for one in findings
         ]
 
+    def bring_back(self, gpt: str, release: Release, progress: Progress) -> Release:
+        """Write the index of a release that was put away again; one that is there stays as it is.
+
+        Only rows that merging dropped are written. Needs the lease.
+
+        Raises:
+            ReleaseEvicted: its content was purged.
+            IndexDamaged: it did not come to the digest it was sealed with; it stays put away.
+            ReleaseNotSealed: it failed its probe when it was built.
+        """
+        if release.content is ReleaseContent.INDEXED:
+            return release
+        if release.content is ReleaseContent.PURGED:
+            raise purged(gpt, str(release.version), release.content_at)
+        if release.state is ReleaseState.FAILED:
+            raise ReleaseNotSealed(f"{gpt} {release.version} did not pass its probe and cannot be asked")
+        spec = release.index_spec
+        members = sorted(self.releases.members(gpt, release.seq))
+        places = self.texts.places(members, spec.chunker_digest)
+        with self.indexes.folder(gpt, spec, self.releases.segments(gpt, spec.digest)) as folder:
+            folder.sweep([one.seq for one in self._indexed(gpt)])
+            known = folder.rows()
+            if any(place.chunk_id not in known for place in places):
+                self.rows.add(gpt, spec, folder, places, progress)
+            self._seal(folder, release, places, set(members))
+        self.indexes.probe(gpt, spec, release.seq)
+        self.retaining.set_content(gpt, release.seq, ReleaseContent.INDEXED)
+        log.info("release_brought_back", gpt=gpt, release=str(release.version))
+        return self.releases.get(gpt, str(release.version))
+
+    def _indexed(self, gpt: str) -> list[Release]:
+        return [
+            one
+            for one in self.releases.all(gpt)
+            if one.content is ReleaseContent.INDEXED and one.state is not ReleaseState.FAILED
+        ]
+
     def _write(self, gpt: str, spec: IndexSpec, releases: Sequence[Release], progress: Progress) -> None:
         members = {one.seq: sorted(self.releases.members(gpt, one.seq)) for one in releases}
         places = self.texts.places(
@@ -78,12 +120,17 @@ class Rebuild:
             folder.sweep([])
             self.rows.add(gpt, spec, folder, places, progress)
             for release in releases:
-                held = set(members[release.seq])
-                chunks = [place.chunk_id for place in places if place.version_id in held]
-                sealed = folder.seal(release.seq, chunks)
-                if sealed.digest != release.index_digest:
-                    raise IndexDamaged(
-                        f"{gpt} {release.version} came to another digest than it was sealed with",
-                        hint="its vectors were lost and the embedder gives others now: build a new release",
-                    )
+                self._seal(folder, release, places, set(members[release.seq]))
                 log.info("release_index_rebuilt", gpt=gpt, release=str(release.version))
+
+    def _seal(
+        self, folder: IndexFolder, release: Release, places: Sequence[ChunkPlace], members: set[VersionId]
+    ) -> None:
+        chunks = [place.chunk_id for place in places if place.version_id in members]
+        with fault_point("rebuild.seal"):
+            sealed = folder.seal(release.seq, chunks)
+        if sealed.digest != release.index_digest:
+            raise IndexDamaged(
+                f"{release.gpt} {release.version} came to another digest than it was sealed with",
+                hint="its vectors were lost and the embedder gives others now: build a new release",
+            )

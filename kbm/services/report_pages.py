@@ -110,7 +110,7 @@ def _data(found: Findings, subject: str, lines: Sequence[tuple[str, str]], langu
         "lines": [{"label": label, "text": said} for label, said in lines],
     }
     # Through JSON and back: dates become text, tuples lists.
-    whole: dict[str, Json] = json.loads(json.dumps(asdict(found), default=str))
+    whole: dict[str, Json] = json.loads(json.dumps(asdict(found), default=lambda moment: moment.isoformat()))
     return {**first, **whole, "published": list(found.published)}
 
 

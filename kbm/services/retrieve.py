@@ -22,6 +22,7 @@ from kbm.domain.catalogue import VisibilityState
 from kbm.domain.documents import EVERYONE, may_read
 from kbm.domain.questions import clean_question
 from kbm.domain.releases import Release, ReleaseState
+from kbm.domain.retention import ensure_indexed
 from kbm.domain.retrieval import Signals
 from kbm.errors import KbmError, ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
 from kbm.ports import Clock, Embedder
@@ -164,11 +165,12 @@ class Retrieve:
         then: Then | None = None,
     ) -> Retrieved:
         gpt = chosen.gpt
+        ensure_indexed(chosen)
         if then is None:
             epoch, readable = self._readable(caller.readers)
         else:
             epoch, readable = then.epoch, _mask(self._documents.visibility_at(then.epoch), caller.readers)
-        index = self._indexes.open(gpt, chosen.index_spec, chosen.seq)
+        index = self._indexes.open(gpt, chosen.index_spec, chosen.seq, chosen.index_digest)
         vector, degraded = (None, ()) if then and then.words_only else self._vector(asked, chosen)
         found = index.search(asked, vector, readable=readable, k=k)
         loaded = self._texts.passages([hit.chunk_id for hit in found.hits], withdrawn=then is not None)

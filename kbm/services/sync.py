@@ -7,17 +7,17 @@ and the next run fetches only the rest.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 import structlog
 
 from kbm.domain.catalogue import ParsedRecord, PlanRecord, StoredItem
 from kbm.domain.documents import Blob, Reason
-from kbm.domain.sync import Brake, Event, PlanState, Ref, SyncPlan, plan_sync
+from kbm.domain.sync import Brake, Event, Mark, PlanState, Ref, SyncPlan, plan_sync
 from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
 from kbm.ports import Connector, Progress
-from kbm.services.needs import Documents, Parsing, Plans, RawStore, Room, Texts
+from kbm.services.needs import Documents, Erasures, Parsing, Plans, RawStore, Room, Texts
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ class Sync:
     documents: Documents
     texts: Texts
     plans: Plans
+    erasures: Erasures
     raw: RawStore
     parsing: Parsing
     room: Room
@@ -69,14 +70,20 @@ class Sync:
         Raises:
             ConnectorError: the source could not be listed at all.
         """
-        return plan_sync(
+        erased: set[str] = set()
+        plan = plan_sync(
             source.name,
-            _scan(source.connector, self.documents, source.name),
+            _without_erased(
+                _scan(source.connector, self.documents, source.name),
+                self.erasures.erased_in(source.name),
+                erased,
+            ),
             self.documents.known(source.name),
             default_readers=source.readers,
             brake=source.brake,
             approved=self.documents.approved(source.name),
         )
+        return replace(plan, n_erased=len(erased))
 
     def run(self, source: SourceToSync, progress: Progress) -> SyncResult:
         """Scan a source and apply the safe part of the plan.
@@ -255,7 +262,8 @@ class Sync:
         if record is None:
             record = self._parse(blob)
             self.texts.put_parsed(content, parser_digest, record)
-        item = replace(item, content=content, parser_digest=parser_digest)
+        enclosed = tuple(content for _, _, content in record.attachments)
+        item = replace(item, content=content, enclosed=enclosed, parser_digest=parser_digest)
         if record.reason is not None:
             return replace(item, reason=record.reason, reason_text=record.reason_text)
         item = replace(
@@ -295,6 +303,7 @@ class Sync:
                 media_type=media_type,
                 parser_digest=None,
                 content=None,
+                enclosed=(),
                 attachments=(),
             )
             yield self._parse_into(child, Blob(data=data, name=name, media_type=media_type))
@@ -302,6 +311,18 @@ class Sync:
 
 def _scan(connector: Connector, documents: Documents, name: str) -> Iterator[Event]:
     yield from connector.scan(documents.cursor(name))
+
+
+def _without_erased(
+    events: Iterator[Event], is_erased: Callable[[str], bool], met: set[str]
+) -> Iterator[Event]:
+    """Pass over what a person had erased, with what failed about it: its name must not come back either."""
+    for event in events:
+        id = None if isinstance(event, Mark) else event.id
+        if id is not None and is_erased(id):
+            met.add(id)
+        else:
+            yield event
 
 
 def _readers_of(ref: Ref, default: frozenset[str]) -> frozenset[str]:

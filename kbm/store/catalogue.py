@@ -13,13 +13,16 @@ from kbm.store.audit import Audit
 from kbm.store.canaries import Canaries
 from kbm.store.documents import Documents
 from kbm.store.engine import open_database
+from kbm.store.erasure import Erasures
 from kbm.store.golden import Golden
 from kbm.store.journal import Journal
 from kbm.store.lease import Fence, Leases
 from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
+from kbm.store.retention import Retention
 from kbm.store.secret import Secret
 from kbm.store.texts import Texts
+from kbm.store.traces import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,13 @@ class Catalogue:
     audit: Audit
     leases: Leases
     canaries: Canaries
+    erasures: Erasures
+    retention: Retention
     _engine: Engine
+
+    def tracing(self, folder: Path, journal: Journal) -> Tracing:
+        """Give what looks for traces of a document in a data folder and both its databases."""
+        return Tracing(folder, self._engine, journal.engine)
 
     def close(self) -> None:
         """Close all connections."""
@@ -62,6 +71,8 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         audit=Audit(engine, clock),
         leases=Leases(engine, fence, clock, folder),
         canaries=Canaries(engine, clock),
+        retention=Retention(engine, clock),
+        erasures=Erasures(engine, Secret(folder), clock),
         _engine=engine,
     )
 

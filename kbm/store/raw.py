@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from kbm.domain.identity import ContentHash, content_hash
+from kbm.faults import fault_point
 
 
 class RawStore:
@@ -40,6 +42,20 @@ class RawStore:
             return self._path(key).read_bytes()
         except FileNotFoundError:
             return None
+
+    def sweep(self, keep: Collection[ContentHash]) -> int:
+        """Remove the bytes that no document has, and what a killed writer left; returns how many files went.
+
+        Only for who holds the data folder: a sync puts bytes here before their document is stored.
+        """
+        wanted, n = frozenset(keep), 0
+        with fault_point("erase.raw"):
+            for folder in sorted(self._folder.iterdir()) if self._folder.exists() else ():
+                for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                    if path.name not in wanted:
+                        path.unlink()
+                        n += 1
+        return n
 
     def _path(self, key: ContentHash) -> Path:
         return self._folder / key[:2] / key

@@ -15,15 +15,17 @@ from kbm.domain.people import Entry
 from kbm.domain.releases import (
     ExpectedLive,
     Release,
+    ReleaseContent,
     ReleasedDocument,
     ReleaseState,
 )
+from kbm.domain.retention import purged
 from kbm.domain.retrieval import SegmentRecord
 from kbm.errors import Busy, NotFound, ReleaseNotSealed
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.audit import append
-from kbm.store.engine import iso, to_json, writing
+from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.release_rows import columns_of, gate_report_of, override_json, release_of
 from kbm.store.schema import document, document_version, membership, pointer, pointer_move, release, segment
 
@@ -128,13 +130,22 @@ class Releases:
         return release_of(row) if row else None
 
     def members(self, gpt: str, seq: int) -> set[VersionId]:
-        """Give the document versions of a release."""
+        """Give the document versions of a release.
+
+        Raises:
+            ReleaseEvicted: its content was purged.
+        """
         query = select(membership.c.version_id).where(_in_release(gpt, seq))
         with self._reads.connect() as connection:
+            _ensure_known(connection, gpt, seq)
             return {VersionId(id) for id in connection.scalars(query)}
 
     def manifest(self, gpt: str, seq: int) -> list[ReleasedDocument]:
-        """List the documents of a release, by source and item."""
+        """List the documents of a release, by source and item.
+
+        Raises:
+            ReleaseEvicted: its content was purged.
+        """
         query = (
             select(
                 document_version, document.c.source, document.c.item_id, document.c.id.label("document_id")
@@ -145,6 +156,7 @@ class Releases:
             .order_by(document.c.source, document.c.item_id)
         )
         with self._reads.connect() as connection:
+            _ensure_known(connection, gpt, seq)
             return [
                 ReleasedDocument(
                     document_id=DocumentId(row.document_id),
@@ -190,6 +202,26 @@ class Releases:
             )
             for record in made:
                 connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
+
+    def set_label(self, gpt: str, version: str, label: str, *, who: str) -> Release:
+        """Label a release, which keeps it for good; an empty label takes it away.
+
+        Raises:
+            NotFound: the GPT has no such release.
+            ReleaseEvicted: its content was purged; there is nothing to keep.
+        """
+        made = self.get(gpt, version)
+        if label and made.content is ReleaseContent.PURGED:
+            raise purged(gpt, version, made.content_at)
+        entry = Entry(who=who, action="label", subject=gpt, detail={"release": version}, reason=label)
+        with self._writes.begin() as connection:
+            connection.execute(
+                update(release)
+                .where(release.c.gpt == gpt, release.c.seq == made.seq)
+                .values(label=label or None)
+            )
+            append(connection, entry, at=self._clock.now())
+        return self.get(gpt, version)
 
     def set_gate(self, gpt: str, seq: int, report: GateReport) -> None:
         """Keep a gate's verdict and figures with the release."""
@@ -318,6 +350,16 @@ class Releases:
             }
             append(connection, Entry(who=who, action=action, subject=gpt, detail=detail, reason=why), at=now)
         return self.get(gpt, version)
+
+
+def _ensure_known(connection: Connection, gpt: str, seq: int) -> None:
+    """Refuse a release whose members are not known any more."""
+    query = select(release.c.version, release.c.content_at).where(
+        release.c.gpt == gpt, release.c.seq == seq, release.c.content == ReleaseContent.PURGED
+    )
+    row = connection.execute(query).first()
+    if row is not None:
+        raise purged(gpt, row.version, moment(row.content_at))
 
 
 def _in_release(gpt: str, seq: int) -> Any:

@@ -277,3 +277,9 @@ def _decode(body: bytes) -> ParsedRecord:
             for kind, text, headings, page, cells in stored["elements"]
         ),
     )
+
+
+def attachments_of(body: bytes) -> list[ContentHash]:
+    """Name the contents that lie in a stored parsed body."""
+    stored = json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass"))
+    return [ContentHash(content) for _, _, content in stored["attachments"]]

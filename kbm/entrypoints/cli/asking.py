@@ -5,19 +5,25 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kbm.bootstrap import Kbm
 from kbm.domain.answers import Answer, Outcome
 from kbm.domain.documents import EVERYONE
+from kbm.domain.releases import ReleaseContent
 from kbm.entrypoints.api.schemas import AnswerOut
 from kbm.entrypoints.cli.context import Json, opened, set_logging
 from kbm.entrypoints.cli.releases import Gpt
-from kbm.entrypoints.cli.render import err, out, plain, print_json
+from kbm.entrypoints.cli.render import TerminalProgress, err, out, plain, print_json
 from kbm.errors import UsageError
 from kbm.services.retrieve import Caller
+
+if TYPE_CHECKING:
+    from kbm.entrypoints.scheduler import Scheduler
 
 app = typer.Typer()
 
@@ -51,6 +57,7 @@ def ask(
         if release and as_of:
             raise UsageError("--release and --as-of name two releases", hint="give one of them")
         then = _end_of(as_of) if as_of else None
+        _bring_back(kbm, gpt, release, then)
         answer = kbm.ask.run(gpt, question, caller, release=release, as_of=then)
         if as_json:
             print_json(AnswerOut.of(answer).model_dump(mode="json"))
@@ -62,6 +69,16 @@ def _end_of(given: datetime) -> datetime:
     """Read a moment in UTC; a bare day is taken at its end."""
     whole_day = timedelta(days=1, microseconds=-1) if given.time() == time() else timedelta()
     return given.replace(tzinfo=UTC) + whole_day
+
+
+def _bring_back(kbm: Kbm, gpt: str, release: str | None, as_of: datetime | None) -> None:
+    """Write the index of the release that is named again, if it was put away."""
+    if release is None and as_of is None:
+        return
+    chosen = kbm.retrieve.release_of(gpt, release, as_of)
+    if chosen.content is ReleaseContent.EVICTED:
+        with kbm.working("bring back", f"{gpt} {chosen.version}"):
+            kbm.rebuild.bring_back(gpt, chosen, TerminalProgress())
 
 
 def show_answer(question: str, answer: Answer) -> None:
@@ -97,6 +114,9 @@ def show_answer(question: str, answer: Answer) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    with_scheduler: Annotated[
+        bool, typer.Option("--with-scheduler", help="Run `kbm nightly` every day at kbm.nightly_at, too.")
+    ] = False,
 ) -> None:
     """Answer over HTTP; /docs shows every door."""
     with opened() as kbm:
@@ -117,7 +137,17 @@ def serve(
         # Uvicorn raises the signal again after a graceful stop: leave by the way that also closes kbm.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         server = uvicorn.Server(uvicorn.Config(create_app(kbm), log_level="warning", access_log=False))
-        server.run(sockets=[listening])
+        with _scheduler(kbm).running() if with_scheduler else nullcontext():
+            server.run(sockets=[listening])
+
+
+def _scheduler(kbm: Kbm) -> Scheduler:
+    from kbm.entrypoints.scheduler import Scheduler, night_command
+
+    at = time.fromisoformat(kbm.settings.kbm.nightly_at)
+    err.print(f"the night runs every day at {at:%H:%M}")
+    noted = kbm.settings.data_dir / "night.day"
+    return Scheduler(night_command(kbm.settings.path), at, noted, kbm.clock)
 
 
 def _listen(host: str, port: int) -> socket.socket:

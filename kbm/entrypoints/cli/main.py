@@ -16,10 +16,13 @@ from kbm.entrypoints.cli import (
     demo,
     erase,
     golden,
+    night,
+    publishing,
     receipts,
     releases,
     setup,
     sources,
+    upkeep,
     watching,
 )
 from kbm.entrypoints.cli.context import set_config, set_logging
@@ -53,7 +56,21 @@ def main(
     set_logging()
 
 
-for part in (demo, setup, sources, releases, changes, asking, receipts, golden, erase, watching):
+for part in (
+    demo,
+    setup,
+    sources,
+    night,
+    releases,
+    publishing,
+    changes,
+    asking,
+    receipts,
+    golden,
+    erase,
+    upkeep,
+    watching,
+):
     app.registered_commands += part.app.registered_commands
 app.add_typer(sources.plans_app, name="plans")
 app.add_typer(setup.models, name="models")

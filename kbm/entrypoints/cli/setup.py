@@ -1,4 +1,4 @@
-"""``kbm init``, ``check``, ``doctor``, ``models``, ``plugins``: getting ready, and staying so."""
+"""``kbm init``, ``check``, ``models``, ``plugins``: getting ready, and staying so."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import typer
 
 from kbm import registry
 from kbm.entrypoints.cli.context import Json, config_path, opened, told
-from kbm.entrypoints.cli.render import TerminalProgress, out, print_json, table
+from kbm.entrypoints.cli.render import out, print_json, table
 from kbm.errors import KbmError, UsageError
-from kbm.services.rebuild import Finding
 
 app = typer.Typer()
 models = typer.Typer(help="Weights of the offline embedder.", no_args_is_help=True)
@@ -75,37 +74,6 @@ def check(as_json: Json = False) -> None:
             if kbm.no_embedder:
                 out.print(f"embedder: {kbm.no_embedder}")
         if not ready:
-            raise typer.Exit(1)
-
-
-@app.command()
-def doctor(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Write damaged indexes anew from the catalogue.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Verify the index of every release; with --fix, make damaged ones anew."""
-    with opened(as_json=as_json) as kbm:
-        progress = TerminalProgress(quiet=as_json)
-        found: list[tuple[str, Finding]] = []
-        for name in kbm.settings.gpts:
-            findings = kbm.rebuild.check(name)
-            if fix and any(one.problem for one in findings):
-                with kbm.working("doctor", name):
-                    findings = kbm.rebuild.fix(name, findings, progress)
-            found += [(name, one) for one in findings]
-        rows = [
-            (name, str(one.release.version), "written anew" if one.fixed else one.problem or "as sealed")
-            for name, one in found
-        ]
-        if as_json:
-            print_json(
-                {"indexes": [dict(zip(("gpt", "release", "result"), row, strict=True)) for row in rows]}
-            )
-        else:
-            table("", ("gpt", "release", "index"), rows, empty="there is no release yet")
-        if any(one.problem and not one.fixed for _, one in found):
             raise typer.Exit(1)
 
 

@@ -54,6 +54,43 @@ class VectorStoreContract(ABC):
         assert all(vector.dtype == np.float32 for vector in after.values())
         store.close()
 
+    def test_what_is_erased_is_gone_and_all_else_stays_bit_for_bit(self, tmp_path: Path) -> None:
+        keys, vectors = sample(300)
+        store = self.open(tmp_path / "store", _EMBEDDER, _DIMENSIONS)
+        store.add(keys, vectors)
+
+        store.erase([*keys[:10], VectorKey("f" * 32)])
+
+        left = {key: vector.tobytes() for key, vector in zip(keys[10:], vectors[10:], strict=True)}
+        assert {key: vector.tobytes() for key, vector in store.get(keys).items()} == left
+        assert store.count() == 290
+        store.add(keys[:1], vectors[:1])
+        assert store.count() == 291
+        store.close()
+        store = self.open(tmp_path / "store", _EMBEDDER, _DIMENSIONS)
+        assert store.count() == 291
+        store.close()
+
+    def test_what_is_not_retained_goes_once_there_is_enough_of_it(self, tmp_path: Path) -> None:
+        keys, vectors = sample(300)
+        other = self.open(tmp_path / "store", "another embedder", _DIMENSIONS)
+        other.add(keys[:100], vectors[:100])
+        other.close()
+        store = self.open(tmp_path / "store", _EMBEDDER, _DIMENSIONS)
+        store.add(keys, vectors)
+
+        assert store.retain({_EMBEDDER: keys[:200], "another embedder": keys[:100]}, waste=0.5) == 0
+        assert store.count() == 300
+        assert store.retain({_EMBEDDER: keys[:40], "another embedder": keys[:10]}, waste=0.5) == 350
+
+        left = {key: vector.tobytes() for key, vector in zip(keys[:40], vectors[:40], strict=True)}
+        assert {key: vector.tobytes() for key, vector in store.get(keys).items()} == left
+        assert store.query(vectors[3], 1)[0][0] == keys[3]
+        store.close()
+        other = self.open(tmp_path / "store", "another embedder", _DIMENSIONS)
+        assert other.count() == 10
+        other.close()
+
     def test_a_key_keeps_its_first_vector(self, tmp_path: Path) -> None:
         keys, vectors = sample(3)
         store = self.open(tmp_path, _EMBEDDER, _DIMENSIONS)

@@ -15,13 +15,32 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 POINTS = frozenset(
     {
         "canary.start",
         "canary.rebase",
         "canary.end",
+        "raw.write",
+        "raw.name",
+        "parse.record",
+        "build.chunks",
+        "seal.name",
+        "sync.plan",
+        "sync.approve",
+        "sync.decide",
+        "job.begin",
+        "job.end",
+        "build.vectors",
+        "build.segment",
+        "build.known",
+        "build.sweep",
+        "seal.again",
+        "seal.bitmap",
+        "seal.manifest",
+        "database.upgrade",
+        "golden.store",
         "build.record",
         "publish.review",
         "publish.gate",
@@ -81,7 +100,7 @@ class _Armed:
     point: str
     when: str  # before | after | a number: at that step, whichever it is
     action: str  # kill, or the name of an error number
-    reached: int = 0
+    trail: list[str] = field(default_factory=list)  # the steps that were reached, in order
 
 
 _armed: _Armed | None = None
@@ -114,18 +133,18 @@ def fault_point(point: str) -> Iterator[None]:
     _reach(_armed, point, "after")
 
 
-def steps_reached() -> int:
-    """Tell how many steps an armed process went through."""
-    return _armed.reached if _armed else 0
+def steps_reached() -> list[str]:
+    """Name the steps an armed process came to, in order, each as often as it did."""
+    return list(_armed.trail) if _armed else []
 
 
 def _reach(armed: _Armed, point: str, when: str) -> None:
     if point not in POINTS:
         raise ValueError(f"fault point {point!r} is not in POINTS")
     if when == "before":
-        armed.reached += 1
+        armed.trail.append(point)
     if armed.point == "*":
-        if when == "before" and armed.when == str(armed.reached):
+        if when == "before" and armed.when == str(len(armed.trail)):
             _act(armed.action, point)
     elif (armed.point, armed.when) == (point, when):
         _act(armed.action, point)

@@ -17,6 +17,7 @@ from pyroaring import BitMap
 from kbm.domain.identity import ChunkId, Digest
 from kbm.domain.retrieval import SegmentRecord
 from kbm.errors import IndexDamaged, ReleaseNotSealed
+from kbm.faults import fault_point
 from kbm_indexes.segment import sync_folder, write_sealed
 
 _FORMAT = 1
@@ -67,10 +68,13 @@ def sealed(folder: Path) -> list[int]:
 def write(folder: Path, manifest: Manifest, rows: BitMap) -> None:
     """Seal a release; one of the same number is taken away first, so that its files never mix."""
     bitmap_name, _ = release_files(manifest.seq)
-    remove(folder, manifest.seq)
+    with fault_point("seal.again"):
+        remove(folder, manifest.seq)
     bitmap = rows.serialize()
-    write_sealed(folder / bitmap_name, [bitmap])
-    _describe(folder, manifest, _blake2b(bitmap))
+    with fault_point("seal.bitmap"):
+        write_sealed(folder / bitmap_name, [bitmap])
+    with fault_point("seal.manifest"):
+        _describe(folder, manifest, _blake2b(bitmap))
 
 
 def refit(folder: Path, manifest: Manifest, rows: BitMap) -> None:

@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 from kbm.domain.identity import ID_BYTES, ChunkId
 from kbm.domain.retrieval import IndexRow, SegmentRecord
 from kbm.errors import IndexDamaged
+from kbm.faults import fault_point
 from kbm.ports import Vectors
 from kbm_indexes.lexical import Counts, tokenise
 
@@ -262,7 +263,8 @@ def write_sealed(path: Path, pieces: Sequence[bytes]) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        aside.rename(path)
+        with fault_point("seal.name"):
+            aside.rename(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

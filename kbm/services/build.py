@@ -113,7 +113,8 @@ class Build:
         spec = gpt.index_spec
         segments = self.releases.segments(gpt.name, spec.digest)
         with self.indexes.folder(gpt.name, spec, segments) as folder:
-            folder.sweep([one.seq for one in known])
+            with fault_point("build.sweep"):
+                folder.sweep([one.seq for one in known])
             self.room.need(self.rows.bytes_to_add(folder, places), f"build {gpt.name}")
             n_rows_added, n_embedded = self.rows.add(gpt.name, spec, folder, places, progress)
             sealed = folder.seal(seq, [place.chunk_id for place in places])

@@ -12,6 +12,7 @@ from kbm.domain.documents import Chunk
 from kbm.domain.releases import IndexSpec
 from kbm.domain.retrieval import IndexRow
 from kbm.errors import KbmError
+from kbm.faults import fault_point
 from kbm.ports import Embedder, Progress, Vectors, VectorStore
 from kbm.services.needs import IndexFolder, Releases, Texts
 
@@ -80,7 +81,9 @@ class Rows:
                 missing = [key for key in texts if key not in there]
                 if missing:
                     made += len(missing)
-                    vectors.add(missing, self.embedder.embed([texts[key] for key in missing], "passage"))
+                    embedded = self.embedder.embed([texts[key] for key in missing], "passage")
+                    with fault_point("build.vectors"):
+                        vectors.add(missing, embedded)
                 stage.advance(len(batch))
         return made
 
@@ -101,8 +104,11 @@ class Rows:
                     )
                     for place in some
                 ]
-                records = folder.append(rows, self._vectors_of([chunks[place.chunk_id] for place in some]))
-                self.releases.add_segments(gpt, spec.digest, records)
+                vectors = self._vectors_of([chunks[place.chunk_id] for place in some])
+                with fault_point("build.segment"):
+                    records = folder.append(rows, vectors)
+                with fault_point("build.known"):
+                    self.releases.add_segments(gpt, spec.digest, records)
                 stage.advance(len(some))
 
     def _vectors_of(self, chunks: Sequence[Chunk]) -> Vectors | None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from kbm.domain.catalogue import CurrentVersion, DocumentRecord, SourceRecord, StoredItem, VisibilityState
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, document_id, version_id
 from kbm.domain.sync import Json, Known, PlanState
+from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.schema import (
@@ -50,7 +51,7 @@ class Documents:
 
     def approve(self, name: str, item_ids: Iterable[str]) -> None:
         """Let these removals and wider readers through in the next sync."""
-        with self._writes.begin() as connection:
+        with fault_point("sync.approve"), self._writes.begin() as connection:
             connection.execute(
                 update(source).where(source.c.name == name).values(approved=to_json(sorted(item_ids)))
             )
@@ -60,7 +61,7 @@ class Documents:
         seen: dict[str, Any] = {"kind": kind, "last_error": error}  # Any: values of columns
         if error is None:
             seen |= {"cursor": to_json(cursor), "synced_at": iso(self._clock.now()), "approved": "[]"}
-        with self._writes.begin() as connection:
+        with fault_point("sync.cursor"), self._writes.begin() as connection:
             connection.execute(
                 insert(source)
                 .values(name=name, **seen)
@@ -120,7 +121,7 @@ class Documents:
 
     def store(self, items: Sequence[StoredItem]) -> None:
         """Write items with versions and attachments in one transaction; repeating it changes nothing."""
-        with self._writes.begin() as connection:
+        with fault_point("sync.store"), self._writes.begin() as connection:
             for item in items:
                 no = self._store_one(connection, item, parent_no=None)
                 kept = [self._store_one(connection, child, parent_no=no) for child in item.attachments]
@@ -216,7 +217,7 @@ class Documents:
 
     def set_readers(self, name: str, readers: dict[str, frozenset[str]]) -> None:
         """Change who may read items, and their attachments, on every release at once."""
-        with self._writes.begin() as connection:
+        with fault_point("sync.readers"), self._writes.begin() as connection:
             for item_id, names in readers.items():
                 stored = to_json(sorted(names))
                 parent = connection.scalar(
@@ -235,7 +236,7 @@ class Documents:
         ids = sorted(item_ids)
         for start in range(0, len(ids), _MANY):
             listed = and_(document.c.source == name, document.c.item_id.in_(ids[start : start + _MANY]))
-            with self._writes.begin() as connection:
+            with fault_point("sync.remove"), self._writes.begin() as connection:
                 parents = select(document.c.no).where(listed)
                 self._remove(connection, document.c.parent_no.in_(parents))
                 self._remove(connection, listed)

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 
 from kbm.errors import Busy, DatabaseNewer, StorageFailed
+from kbm.faults import fault_point
 from kbm.store.schema import catalogue, journal
 
 WRITES = "kbm_writes"
@@ -149,7 +150,7 @@ def _upgrade(engine: Engine, name: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations" / name))
     config.attributes["metadata"] = _METADATA[name]
-    with writing(engine).begin() as connection:
+    with fault_point("database.upgrade"), writing(engine).begin() as connection:
         # Asked again under the lock: another process may have upgraded it meanwhile.
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         found = _revision_in(connection)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.evaluation import GoldenQuestion, GoldenState
 from kbm.errors import NotFound
+from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, to_json, writing
 from kbm.store.schema import golden_question
@@ -29,7 +30,7 @@ class Golden:
     def put(self, gpt: str, questions: Sequence[GoldenQuestion]) -> None:
         """Store questions in one transaction; one of the same id is replaced."""
         now = iso(self._clock.now())
-        with self._writes.begin() as connection:
+        with fault_point("golden.store"), self._writes.begin() as connection:
             for one in questions:
                 values: dict[str, Any] = {
                     name: to_json(getattr(one, name)) for name in _LISTS

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from kbm.domain.catalogue import PlanRecord
 from kbm.domain.sync import PlanState, SyncPlan
+from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.schema import job, sync_plan
@@ -23,7 +24,7 @@ class Plans:
 
     def put(self, plan: SyncPlan, state: PlanState) -> int:
         """Store a plan; held ones of the same source are settled by it. Returns its number."""
-        with self._writes.begin() as connection:
+        with fault_point("sync.plan"), self._writes.begin() as connection:
             self._settle(connection, plan.source)
             return int(
                 connection.execute(
@@ -40,7 +41,7 @@ class Plans:
 
     def settle(self, source: str) -> None:
         """Close the held plans of a source whose reason is gone: a later scan found nothing to do."""
-        with self._writes.begin() as connection:
+        with fault_point("sync.plan"), self._writes.begin() as connection:
             self._settle(connection, source)
 
     def _settle(self, connection: Connection, source: str) -> None:
@@ -64,7 +65,7 @@ class Plans:
 
     def decide(self, id: int, who: str) -> None:
         """Note that a person let a held plan through."""
-        with self._writes.begin() as connection:
+        with fault_point("sync.decide"), self._writes.begin() as connection:
             connection.execute(
                 update(sync_plan)
                 .where(sync_plan.c.id == id)
@@ -81,7 +82,7 @@ class Jobs:
     def begin(self, kind: str, subject: str) -> int:
         """Note that a run started; the caller holds the lock, so other running ones are dead."""
         now = iso(self._clock.now())
-        with self._writes.begin() as connection:
+        with fault_point("job.begin"), self._writes.begin() as connection:
             connection.execute(
                 update(job)
                 .where(job.c.state == "running")
@@ -97,7 +98,7 @@ class Jobs:
 
     def end(self, id: int, state: str, error: str | None = None) -> None:
         """Note how a run ended: done, held or failed."""
-        with self._writes.begin() as connection:
+        with fault_point("job.end"), self._writes.begin() as connection:
             connection.execute(
                 update(job)
                 .where(job.c.id == id)

@@ -26,11 +26,12 @@ class RawStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(handle, "wb") as file, fault_point("raw.write"):
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(aside, path)
+            with fault_point("raw.name"):
+                os.replace(aside, path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise

@@ -15,6 +15,7 @@ from kbm.domain.answers import Passage
 from kbm.domain.catalogue import ChunkPlace, ParsedRecord
 from kbm.domain.documents import Chunk, DocumentVersion, Element, ElementKind
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId
+from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.schema import chunk, chunked, document, document_version, membership, parsed
@@ -54,7 +55,7 @@ class Texts:
     def put_parsed(self, content: ContentHash, parser_digest: Digest, record: ParsedRecord) -> None:
         """Store a parse result; one that is there already is kept."""
         body = None if record.reason else _encode(record)
-        with self._writes.begin() as connection:
+        with fault_point("parse.record"), self._writes.begin() as connection:
             connection.execute(
                 insert(parsed)
                 .values(
@@ -89,7 +90,7 @@ class Texts:
 
     def put_chunks(self, version: VersionId, chunker_digest: Digest, chunks: Sequence[Chunk]) -> None:
         """Store the passages of a version; an empty list is a result too."""
-        with self._writes.begin() as connection:
+        with fault_point("build.chunks"), self._writes.begin() as connection:
             if chunks:
                 connection.execute(
                     insert(chunk).on_conflict_do_nothing(),

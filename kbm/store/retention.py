@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Engine, delete, distinct, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, literal_column, select, update
 
 from kbm.domain.identity import ContentHash, Digest, VectorKey, VersionId, vector_key
 from kbm.domain.releases import ReleaseContent
@@ -97,7 +97,7 @@ class Retention:
             document.c.present == 1, document.c.version_id.is_not(None)
         )
         query = select(document_version.c.id).where(
-            document_version.c.id.not_in(select(distinct(membership.c.version_id))),
+            document_version.c.id.not_in(select(membership.c.version_id).distinct()),
             document_version.c.id.not_in(current),
         )
         with self._reads.connect() as connection:
@@ -124,8 +124,8 @@ class Retention:
         """Delete parsed bodies, and the notes of who had which content, that nothing needs any more."""
         needed = self.needed_contents()
         with self._reads.connect() as connection:
-            bodies = set(connection.scalars(select(distinct(parsed.c.content))))
-            noted = set(connection.scalars(select(distinct(document_content.c.content))))
+            bodies = set(connection.scalars(select(parsed.c.content).distinct()))
+            noted = set(connection.scalars(select(document_content.c.content).distinct()))
         for some in _slices(sorted((bodies | noted) - needed)):
             with fault_point("compact.purge"), self._writes.begin() as connection:
                 connection.execute(delete(parsed).where(parsed.c.content.in_(some)))
@@ -139,14 +139,14 @@ class Retention:
             .where(document.c.present == 1, document.c.reason.is_not(None))
         )
         with self._reads.connect() as connection:
-            needed = set(connection.scalars(select(distinct(document_version.c.content))))
+            needed = set(connection.scalars(select(document_version.c.content).distinct()))
             needed |= set(connection.scalars(in_quarantine))
         needed |= self._enclosed(needed)
         return {ContentHash(one) for one in needed}
 
     def _enclosed(self, contents: Collection[str]) -> set[str]:
         """Give what lies in mails: a mail read from the store again needs its attachments there."""
-        mails = select(distinct(document.c.parent_no)).where(document.c.parent_no.is_not(None))
+        mails = select(document.c.parent_no).distinct().where(document.c.parent_no.is_not(None))
         query = (
             select(parsed.c.content, parsed.c.body)
             .join(document_content, document_content.c.content == parsed.c.content)

@@ -112,6 +112,7 @@ class Kbm(Parts):
             journal=self.journal,
             raw=self.raw,
             open_vectors=self.stored_vectors,
+            bring_back=self.rebuild.bring_back,
             clock=self.clock,
         )
 

@@ -67,6 +67,7 @@ class Erase:
     journal: Journal
     raw: RawStore
     open_vectors: Callable[[], VectorStore | None]
+    bring_back: Callable[[str, Release, Progress], Release]
     clock: Clock
 
     def look(self, item: str) -> ToErase | Erasure:
@@ -139,6 +140,7 @@ class Erase:
         traces = self.trace_files.get(erasure.id)
         reached = erasure.step if traces else Step.WITHDRAWN
         if traces is None:
+            self._bring_back(erasure, progress)
             traces = self._list(erasure)
             self.trace_files.put(erasure.id, traces)
             self.erasures.reached(erasure.id, Step.LISTED)
@@ -165,6 +167,20 @@ class Erase:
                 hint="it stays withdrawn; run the same command again: every step is repeated",
             )
         self.erasures.certify(erasure.id, self._certificate(erasure, traces, left))
+
+    def _bring_back(self, erasure: Erasure, progress: Progress) -> None:
+        """Write the indexes of releases that were put away, while what they hold is still there: they get a digest.
+
+        One that cannot be brought back is given up: it could never come to a digest that it was not sealed with.
+        """
+        held = self.tracing.held_by(self.tracing.versions(self.tracing.family(erasure.document_no or 0)))
+        for one in held:
+            release = self.releases.get(one.gpt, one.version)
+            if release.content is ReleaseContent.EVICTED:
+                try:
+                    self.bring_back(one.gpt, release, progress)
+                except KbmError as error:
+                    log.warning("release_given_up", gpt=one.gpt, release=one.version, why=error.code)
 
     # -- the steps -------------------------------------------------------------------------------------------
 
@@ -317,9 +333,16 @@ class Erase:
     def _certificate(self, erasure: Erasure, traces: Traces, left: Residue) -> Certificate:
         now = {(gpt, one.seq): one for gpt in self.erasures.gpts() for one in self.releases.all(gpt)}
         searched = {str(kind): len(traces.marks.get(kind, ())) for kind in Mark if kind is not Mark.UNPACKED}
+        given_up = [
+            f"{one.gpt} {one.version}"
+            for one in traces.releases
+            if now[one.gpt, one.seq].content is ReleaseContent.PURGED
+        ]
         remarks = ["copies outside the data folder, such as in the source and in backups, are not touched"]
         if not searched[Mark.TEXT]:
             remarks.append("every sentence of it stands in another document too, so none could be looked for")
+        if given_up:
+            remarks.append(f"given up, since their indexes could not be brought back: {', '.join(given_up)}")
         return Certificate(
             item=erasure.item,
             document_no=traces.numbers[0],

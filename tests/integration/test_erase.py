@@ -13,7 +13,7 @@ from kbm.bootstrap import Kbm
 from kbm.domain.erasure import Certificate, Mark, Step
 from kbm.domain.evaluation import GoldenQuestion, GoldenState
 from kbm.domain.identity import document_id
-from kbm.domain.releases import ReleaseState
+from kbm.domain.releases import ReleaseContent, ReleaseState
 from kbm.errors import NotFound, UsageError
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
@@ -323,3 +323,16 @@ def test_an_erasure_that_died_anywhere_is_finished_by_the_next_run(
         assert ask(kbm, "gate closes evening")
         sync(kbm)
         assert kbm.erase.resume(NoProgress()) == []
+
+
+def test_a_release_that_was_put_away_is_redacted_too(tmp_path: Path, source: FakeConnector) -> None:
+    with kbm_over(tmp_path, source) as kbm:
+        two_releases(kbm, source)
+        kbm.catalogue.retention.set_content("helper", 1, ReleaseContent.EVICTED)
+
+        made = erase(kbm)
+
+        old = kbm.catalogue.releases.get("helper", "1.0.0")
+        assert made.proved
+        assert (old.content, old.redacted_at is not None) == (ReleaseContent.INDEXED, True)
+        assert old.digest == kbm.catalogue.releases.get("helper", "1.0.1").digest

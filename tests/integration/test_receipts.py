@@ -16,8 +16,10 @@ from kbm.domain.answers import Answer, Outcome, Verdict
 from kbm.domain.identity import ChunkId
 from kbm.domain.receipts import Erased, Level, QuoteSpan, Verification
 from kbm.domain.releases import release_digest
+from kbm.domain.retention import Retention
 from kbm.entrypoints.api.app import create_app
 from kbm.errors import JournalDamaged, NotFound, UsageError
+from kbm.services.compact import Compact
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress
@@ -228,19 +230,32 @@ def test_another_question_is_refused(tmp_path: Path, kept: bool) -> None:
 
 
 def test_an_evicted_index_leaves_the_evidence_and_brought_back_it_is_exact(tmp_path: Path) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
+    source = company()
+    with kbm_over(tmp_path, source) as kbm:
         answer = asked(released(kbm))
-        tamper(tmp_path, "catalogue", "UPDATE release SET content = 'evicted'")
-        brought: list[str] = []
+        for n in range(4):
+            source.items["leave.txt"] = f"Employees get {31 + n} days of leave a year."
+            released(kbm)
+        compact = Compact(
+            retention={"helper": Retention(keep=2, purge_after=timedelta(days=90))},
+            releases=kbm.catalogue.releases,
+            retaining=kbm.catalogue.retention,
+            indexes=kbm.indexes,
+            raw=kbm.raw,
+            embedder=kbm.embedder,
+            open_vectors=lambda: kbm.vectors,
+            clock=kbm.clock,
+        )
+        evicted = compact.after_publish("helper", NoProgress()).evicted
         put_away = verified(kbm, answer)
         _, back = kbm.receipt.verify(
-            answer.id, bring_back=lambda gpt, release: brought.append(f"{gpt} {release.version}")
+            answer.id, bring_back=lambda gpt, release: kbm.rebuild.bring_back(gpt, release, NoProgress())
         )
 
+        assert "1.0.0" in {str(one.version) for one in evicted}
         assert put_away.level is Level.EVIDENCE
         assert "put away" in put_away.notes[0]
-        assert brought == ["helper 1.0.0"]
-        assert back.level in (Level.EXACT, Level.EVIDENCE)
+        assert back.level is Level.EXACT
 
 
 def test_a_damaged_index_leaves_the_evidence_and_says_so(tmp_path: Path) -> None:
@@ -322,6 +337,22 @@ def test_after_an_erasure_the_rest_is_verified_and_no_id_is_left(tmp_path: Path)
         assert named == 2
         assert kbm.journal.redact([chunk]) == 0
         assert verified(kbm, only_found).level is Level.EVIDENCE
+
+
+def test_receipts_after_a_real_erasure_and_of_answers_that_came_after_it(tmp_path: Path) -> None:
+    source = company()
+    with kbm_over(tmp_path, source) as kbm:
+        quoted, other = asked(released(kbm)), asked(kbm, "How heavy is the press KB 40?")
+        kbm.erase.run("docs:leave.txt", who="dpo", reason="request 12", progress=NoProgress())
+        after = asked(kbm, "How heavy is the press KB 40?")
+        kbm.erase.run("docs:travel.txt", who="dpo", reason="request 13", progress=NoProgress())
+        found = [verified(kbm, one) for one in (quoted, other, after)]
+
+        assert [one.differences for one in found] == [()] * 3
+        assert found[0].level is Level.REDACTED
+        assert found[0].n_quotes_checked + found[0].n_quotes_erased == len(quoted.citations)
+        assert {one.level for one in found[1:]} <= {Level.EXACT, Level.EVIDENCE}
+        assert found[1].n_quotes_checked == len(other.citations) > 0
 
 
 def test_marks_of_an_erasure_cannot_be_moved_or_made_up(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from kbm.bootstrap import Kbm
 from kbm.domain.receipts import Erased, Level, Receipt, Verification
+from kbm.domain.releases import Release
 from kbm.entrypoints.api.schemas import ReceiptOut
 from kbm.entrypoints.cli.context import Json, opened
-from kbm.entrypoints.cli.render import counted, out, plain, print_json
+from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json
 
 app = typer.Typer()
 
@@ -35,7 +38,9 @@ def receipt(
     """Show what an answer rested on: release, readers, hits and quotes, as ids and keyed hashes."""
     with opened(as_json=as_json) as kbm:
         if verify or question is not None:
-            shown, found = kbm.receipt.verify(answer_id, question=question)
+            shown, found = kbm.receipt.verify(
+                answer_id, question=question, bring_back=partial(_bring_back, kbm, quiet=as_json)
+            )
         else:
             shown, found = kbm.receipt.run(answer_id), None
         if as_json:
@@ -46,6 +51,11 @@ def receipt(
                 _show_found(found)
         if found and found.level is Level.FAILED:
             raise typer.Exit(1)
+
+
+def _bring_back(kbm: Kbm, gpt: str, release: Release, *, quiet: bool) -> None:
+    with kbm.working("bring back", f"{gpt} {release.version}"):
+        kbm.rebuild.bring_back(gpt, release, TerminalProgress(quiet=quiet))
 
 
 def _show(shown: Receipt) -> None:

@@ -80,7 +80,7 @@ class Compact:
                 stage.advance(1, gpt)
             n_versions = self.retaining.purge()
             if n_versions or everything:
-                self.raw.sweep(self.retaining.needed_contents())
+                self.raw.sweep(self.retaining.purge_contents())
             n_vectors = self._retain_vectors(everything=everything) if n_versions or everything else 0
             if self.retaining.has_free_pages():
                 try:

@@ -68,12 +68,11 @@ class Retention:
         return now
 
     def purge(self) -> int:
-        """Delete all that only purged releases held; gives how many document versions went."""
+        """Delete the passages that only purged releases held; gives how many document versions went."""
         self._drop_members()
         gone = self._unneeded_versions()
         for some in _slices(gone):
             self._drop_versions(some)
-        self._drop_contents()
         return len(gone)
 
     def _drop_members(self) -> None:
@@ -120,18 +119,19 @@ class Retention:
 
     # -- contents --------------------------------------------------------------------------------------------
 
-    def _drop_contents(self) -> None:
-        """Delete parsed bodies, and the notes of who had which content, that nothing needs any more."""
-        needed = self.needed_contents()
+    def purge_contents(self) -> set[ContentHash]:
+        """Delete parsed bodies, and the notes of who had which content, that nothing needs; gives what is needed."""
+        needed = self._needed_contents()
         with self._reads.connect() as connection:
-            bodies = set(connection.scalars(select(parsed.c.content).distinct()))
-            noted = set(connection.scalars(select(document_content.c.content).distinct()))
-        for some in _slices(sorted((bodies | noted) - needed)):
+            stored = set(connection.scalars(select(parsed.c.content).distinct()))
+            stored |= set(connection.scalars(select(document_content.c.content).distinct()))
+        for some in _slices(sorted(stored - needed)):
             with fault_point("compact.purge"), self._writes.begin() as connection:
                 connection.execute(delete(parsed).where(parsed.c.content.in_(some)))
                 connection.execute(delete(document_content).where(document_content.c.content.in_(some)))
+        return needed
 
-    def needed_contents(self) -> set[ContentHash]:
+    def _needed_contents(self) -> set[ContentHash]:
         """Give the contents of all versions and present quarantined documents, with what lies inside them."""
         in_quarantine = (
             select(document_content.c.content)

@@ -36,8 +36,6 @@ CHECKED_TEXTS = {
     "_duration": "duration",
     "_slug": "name",
 }
-NOT_YET = (("gpts.NAME.release", "canary"),)
-"""Keys that are checked and kept, but that nothing reads in this version."""
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[kbm]", config.KbmSection),
     ("[sources.NAME]", config.SourceSection),
@@ -97,10 +95,8 @@ def configuration() -> str:
         f"{choices(config.LANGUAGES)}; a **duration** is a number and `h`, `d` or `w`, as in `36h` or `365d`.",
     ]
     parts.append(
-        "Checked and kept, but without effect in this version: "
-        + choices([f"{section}.{key}" for section, key in NOT_YET])
-        + ". `kbm.chat` knows `extractive` only; `kbm.languages` and `instructions` are part of a release, but do "
-        "not change its answers yet."
+        "`kbm.chat` knows `extractive` only; `kbm.languages` and `instructions` are part of a release, but do not "
+        "change its answers yet."
     )
     for title, model in SECTIONS:
         parts += [f"## `{title}`", first_paragraph(model), _settings_table(model)]

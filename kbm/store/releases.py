@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 
 from kbm.domain.evaluation import GateReport, Override
-from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId
+from kbm.domain.identity import ContentHash, DocumentId, VersionId
 from kbm.domain.people import Entry
 from kbm.domain.releases import (
     ExpectedLive,
@@ -20,19 +20,18 @@ from kbm.domain.releases import (
     ReleaseState,
 )
 from kbm.domain.retention import purged
-from kbm.domain.retrieval import SegmentRecord
 from kbm.errors import Busy, NotFound, ReleaseNotSealed
-from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.audit import append
 from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.release_rows import columns_of, gate_report_of, override_json, release_of
-from kbm.store.schema import document, document_version, membership, pointer, pointer_move, release, segment
+from kbm.store.schema import document, document_version, membership, pointer, pointer_move, release
+from kbm.store.segments import Segments
 
 LIVE, PREVIOUS = "live", "previous"
 
 
-class Releases:
+class Releases(Segments):
     """The catalogue's part about releases."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
@@ -170,39 +169,6 @@ class Releases:
                 for row in connection.execute(query)
             ]
 
-    def segments(self, gpt: str, spec: Digest) -> list[SegmentRecord]:
-        """List the sealed segments of a GPT and index spec, by first row."""
-        query = (
-            select(segment)
-            .where(segment.c.gpt == gpt, segment.c.spec_digest == spec)
-            .order_by(segment.c.first_row)
-        )
-        with self._reads.connect() as connection:
-            return [
-                SegmentRecord(name=row.name, first_row=row.first_row, n_rows=row.n_rows, blake2b=row.blake2b)
-                for row in connection.execute(query)
-            ]
-
-    def add_segments(self, gpt: str, spec: Digest, records: Collection[SegmentRecord]) -> None:
-        """Make sealed files known: from now on they are no litter."""
-        with self._writes.begin() as connection:
-            for record in records:
-                connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
-
-    def replace_segments(
-        self, gpt: str, spec: Digest, gone: Collection[SegmentRecord], made: Collection[SegmentRecord]
-    ) -> None:
-        """Let *made* take the place of *gone*, in one transaction: the moment a merge or an erasure counts."""
-        names = [record.name for record in gone]
-        with fault_point("merge.commit"), self._writes.begin() as connection:
-            connection.execute(
-                delete(segment).where(
-                    segment.c.gpt == gpt, segment.c.spec_digest == spec, segment.c.name.in_(names)
-                )
-            )
-            for record in made:
-                connection.execute(insert(segment).values(gpt=gpt, spec_digest=spec, **asdict(record)))
-
     def set_label(self, gpt: str, version: str, label: str, *, who: str) -> Release:
         """Label a release, which keeps it for good; an empty label takes it away.
 
@@ -238,11 +204,6 @@ class Releases:
         with self._reads.connect() as connection:
             stored = connection.scalar(query)
         return gate_report_of(stored) if stored else None
-
-    def forget_segments(self, gpt: str, spec: Digest) -> None:
-        """Make the segments of a spec unknown, before they are all written anew."""
-        with self._writes.begin() as connection:
-            connection.execute(delete(segment).where(segment.c.gpt == gpt, segment.c.spec_digest == spec))
 
     def add(self, made: Release, members: Collection[VersionId]) -> None:
         """Store a sealed release with its members in one transaction; rows only for what changed."""

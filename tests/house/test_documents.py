@@ -68,25 +68,6 @@ def test_every_section_of_the_settings_is_in_the_reference() -> None:
     assert {model for _, model in reference.SECTIONS} == set(_sections(Settings)) - {Settings}
 
 
-def test_keys_said_to_have_no_effect_have_none() -> None:
-    """The page must stop saying so in the change that gives a key its effect."""
-    sources = {
-        path: path.read_text(encoding="utf-8")
-        for path in shipped()
-        if path.name not in {"config.py", "setup.py"}
-    }
-    used = [
-        f"{section}.{key} in {path.relative_to(ROOT)}"
-        for section, key in reference.NOT_YET
-        for path, text in sources.items()
-        if re.search(
-            rf"\b{section.rpartition('.')[2].lower()}\.{key}\b|\.{key}\b(?<!\.nightly)(?<!\.owner)", text
-        )
-    ]
-
-    assert used == []
-
-
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_that_documents_show_exist(path: Path) -> None:
     wrong = [call for call in commands_in(path.read_text(encoding="utf-8")) if not _exists(call)]

@@ -71,6 +71,7 @@ POINTS = frozenset(
         "compact.vectors",
         "compact.vacuum",
         "rebuild.seal",
+        "rebuild.vectors",
         "erase.withdraw",
         "erase.list",
         "erase.rows",

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -122,12 +123,34 @@ class Embedder(Protocol):
 class VectorStore(Protocol):
     """Keeps every vector of the company once, by key, for one embedder. One process opens it at a time."""
 
+    @classmethod
+    def check(cls, folder: Path) -> str:
+        """Say what is wrong with the vectors of a folder, or nothing; damage must not end this process.
+
+        Raises:
+            Busy: it is in use, so it was not looked at.
+        """
+        ...
+
+    @classmethod
+    def discard(cls, folder: Path) -> None:
+        """Forget all vectors of a folder whose files are damaged: they are made again when they are asked for.
+
+        Raises:
+            Busy: it is in use.
+        """
+        ...
+
     def add(self, keys: Sequence[VectorKey], vectors: Vectors) -> None:
         """Store vectors; a key that is there already keeps its first vector. Shapes as in ``Embedder``."""
         ...
 
     def get(self, keys: Sequence[VectorKey]) -> dict[VectorKey, NDArray[np.float32]]:
-        """Give the stored vectors, bit for bit; missing keys are left out."""
+        """Give the stored vectors, bit for bit; missing keys are left out, and those with other bits than stored.
+
+        Raises:
+            IndexDamaged: they cannot be read.
+        """
         ...
 
     def query(self, vector: NDArray[np.float32], k: int) -> list[tuple[VectorKey, float]]:

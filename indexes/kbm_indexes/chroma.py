@@ -9,6 +9,10 @@ sealed segments of their own. Decided by what was measured:
   other bits. Under "ip" all came back as they were, and on vectors of unit length both rank alike.
 - **No text, no metadata, no embedding function.** Deleting from a collection is no erasure (the bytes stay in its
   files), so nothing that a person can read goes in; only building the folder anew cleans it.
+- **Nothing comes back that was not stored.** Flipped bits give another vector without an error, so checksums lie
+  beside it; a vector that does not fit counts as missing and is made again.
+- **A folder whose holder died is looked at first**, in another process: damaged files can end the one that opens
+  them. If that finds damage, the folder is begun anew. It is a cache: losing it only costs embedding again.
 - **Look up by id, never by query.** The graph finds a row itself in 98 % of cases only; ids always work.
 """
 
@@ -21,12 +25,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from kbm.domain.identity import VectorKey, digest
+from kbm.errors import IndexDamaged
 from kbm.faults import fault_point
 from kbm.ports import Vectors
+from kbm_indexes.chroma_probe import probe_vectors
 from kbm_indexes.lock import FolderLock
+from kbm_indexes.vector_sums import VectorSums
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -35,6 +43,13 @@ if TYPE_CHECKING:
 
 _M_PERTURB = -6
 """See mallopt(3)."""
+
+log = structlog.get_logger()
+
+_IN_USE = "IN_USE"
+"""A file that is there while somebody has the folder open; left behind by one that died."""
+
+_PROBE_TIMEOUT_S = 600.0
 
 
 class ChromaVectors:
@@ -52,8 +67,13 @@ class ChromaVectors:
         _complete_swap(folder)
         self._lock = FolderLock(folder, "has the vectors open")
         try:
-            self._client = _client(folder)
+            if (folder / _IN_USE).exists() and (problem := probe_vectors(folder, _PROBE_TIMEOUT_S)):
+                log.warning("vectors_begun_anew", why=problem)
+                _empty(folder)
+            (folder / _IN_USE).touch()
+            self._client = open_client(folder)
             self._vectors: ChromaCollection | None = self._collection()
+            self._sums = VectorSums(sums_of(folder, self._name))
             # Chroma binds one variable of SQLite per id; above this it refuses.
             self._batch = int(self._client.get_max_batch_size())
         except BaseException:
@@ -78,20 +98,35 @@ class ChromaVectors:
         first = {key: at for at, key in reversed(list(enumerate(keys)))}
         collection = self._open()
         for batch in self._batches(list(dict.fromkeys(keys))):
-            there = set(collection.get(ids=batch, include=[])["ids"])
+            there = self.get([VectorKey(key) for key in batch])
             new = [key for key in batch if key not in there]
             if new:
                 rows = np.ascontiguousarray(vectors[[first[VectorKey(key)] for key in new]], dtype=np.float32)
-                collection.add(ids=new, embeddings=rows)
+                collection.upsert(ids=new, embeddings=rows)
+                self._sums.add(dict(zip(new, rows, strict=True)))
 
     def get(self, keys: Sequence[VectorKey]) -> dict[VectorKey, NDArray[np.float32]]:
-        """Give the stored vectors, bit for bit; missing keys are left out."""
+        """Give the stored vectors, bit for bit; missing and damaged ones are left out.
+
+        Raises:
+            IndexDamaged: the files cannot be read at all.
+        """
         collection = self._open()
         found: dict[VectorKey, NDArray[np.float32]] = {}
         for batch in self._batches(list(dict.fromkeys(keys))):
-            answer = collection.get(ids=batch, include=["embeddings"])
+            try:
+                answer = collection.get(ids=batch, include=["embeddings"])
+            except Exception as error:  # whatever a damaged file makes it raise
+                raise IndexDamaged(
+                    f"the vectors in {self.folder} cannot be read: {error}",
+                    hint="run `kbm doctor --fix`, then the same command again; releases are not affected",
+                ) from error
             rows = np.asarray(answer["embeddings"], dtype=np.float32)
-            found.update({VectorKey(key): row for key, row in zip(answer["ids"], rows, strict=True)})
+            found.update(
+                (VectorKey(key), row)
+                for key, row in zip(answer["ids"], rows, strict=True)
+                if self._sums.holds(key, row)
+            )
         return found
 
     def query(self, vector: NDArray[np.float32], k: int) -> list[tuple[VectorKey, float]]:
@@ -146,10 +181,10 @@ class ChromaVectors:
         _overwrite_new_memory()
         lock = FolderLock(new, "writes the vectors anew")
         try:
-            copy = _client(new)
+            copy = open_client(new)
             try:
                 for found in self._client.list_collections():
-                    self._copy(found, copy, [key for key in self._ids(found) if wanted(found.name, key)])
+                    self._copy(found, new, copy, [key for key in self._ids(found) if wanted(found.name, key)])
             finally:
                 copy.close()
             self.close()
@@ -160,19 +195,26 @@ class ChromaVectors:
         except BaseException:
             lock.release()
             raise
-        self._lock, self._client = lock, _client(self.folder)
+        (self.folder / _IN_USE).touch()
+        self._lock, self._client = lock, open_client(self.folder)
         self._vectors = self._collection()
+        self._sums = VectorSums(sums_of(self.folder, self._name))
 
-    def _copy(self, found: ChromaCollection, copy: ClientAPI, keys: Sequence[str]) -> None:
+    def _copy(self, found: ChromaCollection, folder: Path, copy: ClientAPI, keys: Sequence[str]) -> None:
         if not keys:
             return
         made = copy.create_collection(
             found.name, embedding_function=None, configuration={"hnsw": {"space": "ip"}}
         )
         source: Any = found  # as in _open
+        sums, copied = (VectorSums(sums_of(each, found.name)) for each in (self.folder, folder))
         for batch in self._batches(keys):
             answer = source.get(ids=batch, include=["embeddings"])
-            made.add(ids=answer["ids"], embeddings=np.asarray(answer["embeddings"], dtype=np.float32))
+            rows = np.asarray(answer["embeddings"], dtype=np.float32)
+            sound = {key: row for key, row in zip(answer["ids"], rows, strict=True) if sums.holds(key, row)}
+            if sound:
+                made.add(ids=list(sound), embeddings=np.stack(list(sound.values())))
+                copied.add(sound)
 
     def _ids(self, found: ChromaCollection) -> list[str]:
         ids: list[str] = found.get(include=[])["ids"]
@@ -182,13 +224,44 @@ class ChromaVectors:
         """Delete this embedder's collection; others in the folder stay, and adding begins a new one."""
         self._open()
         self._client.delete_collection(self._name)
-        self._vectors = self._collection()
+        sums_of(self.folder, self._name).unlink(missing_ok=True)
+        self._vectors, self._sums = self._collection(), VectorSums(sums_of(self.folder, self._name))
+
+    @classmethod
+    def check(cls, folder: Path) -> str:
+        """Read all vectors in a folder in another process; says what is wrong, or nothing.
+
+        Raises:
+            Busy: it is in use.
+        """
+        _complete_swap(folder)
+        if not folder.exists():
+            return ""
+        lock = FolderLock(folder, "checks the vectors")
+        try:
+            return probe_vectors(folder, _PROBE_TIMEOUT_S)
+        finally:
+            lock.release()
+
+    @classmethod
+    def discard(cls, folder: Path) -> None:
+        """Begin the folder anew; what is asked for next is embedded again.
+
+        Raises:
+            Busy: it is in use.
+        """
+        lock = FolderLock(folder, "begins the vectors anew")
+        try:
+            _empty(folder)
+        finally:
+            lock.release()
 
     def close(self) -> None:
         """Give the folder free for another process; closing again does nothing."""
         if self._vectors is not None:
             self._vectors = None
             self._client.close()
+            (self.folder / _IN_USE).unlink(missing_ok=True)
             self._lock.release()
 
     def _collection(self) -> ChromaCollection:
@@ -241,7 +314,21 @@ def _overwrite_new_memory() -> None:
         mallopt(_M_PERTURB, 0x5A)
 
 
-def _client(folder: Path) -> ClientAPI:
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "LOCK":
+            path.unlink()
+
+
+def sums_of(folder: Path, collection: str) -> Path:
+    """Name the file with the checksums of a collection."""
+    return folder / f"{collection}.sums"
+
+
+def open_client(folder: Path) -> ClientAPI:
+    """Open the files of a folder; the caller has its lock."""
     import chromadb
     from chromadb.config import Settings
 

@@ -21,7 +21,7 @@ came back when the row's own rarest terms and vector were asked. The probe asks 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -229,6 +229,12 @@ class IndexFolder:
                 old.append(record)
                 new += [made] if made else []
         return tuple(old), tuple(new)
+
+    def vectors(self) -> Iterator[tuple[list[ChunkId], Vectors]]:
+        """Give the chunks and vectors of each segment, shape ``(rows, d)``; nothing without an embedder."""
+        for segment in self._segments:
+            if segment.vec is not None:
+                yield segment.chunk_ids(), segment.vec
 
     def own_vectors(self, chunk_ids: Collection[ChunkId]) -> list[bytes]:
         """Give the bytes of the vectors that only rows of these chunks have."""

@@ -178,6 +178,20 @@ class Parts:
         folder = self.settings.data_dir / "chroma"
         return cast(VectorStore, made(folder, self.embedder.digest, self.embedder.dimensions))
 
+    def vectors_problem(self) -> str:
+        """Say what is wrong with the stored vectors, by a look from another process; empty: nothing.
+
+        Raises:
+            Busy: they are in use.
+        """
+        store: type[VectorStore] = registry.load("kbm.vector_stores", VECTOR_STORE)
+        return store.check(self.settings.data_dir / "chroma")
+
+    def discard_vectors(self) -> None:
+        """Forget all stored vectors; only for who holds the lease."""
+        store: type[VectorStore] = registry.load("kbm.vector_stores", VECTOR_STORE)
+        store.discard(self.settings.data_dir / "chroma")
+
     @property
     def notifiers(self) -> dict[str, Callable[[], Notifier]]:
         """Ways to send a report that ``[report]`` asks for, each made when it is used."""
@@ -191,6 +205,12 @@ class Parts:
         with self._named(f"report.also.{name}"):
             made = registry.load("kbm.notifiers", name)
         return cast(Notifier, made(settings, self.settings.root))
+
+    def vectors_of(self, spec: IndexSpec) -> VectorStore:
+        """Open the side index for the embedder of an index spec; who asks closes it."""
+        made = registry.load("kbm.vector_stores", VECTOR_STORE)
+        folder = self.settings.data_dir / "chroma"
+        return cast(VectorStore, made(folder, spec.embedder_digest, spec.dimensions))
 
     def stored_vectors(self) -> VectorStore | None:
         """Give the side index if there is one, whatever embedder is configured now; else None."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 
 from kbm.bootstrap.parts import Parts
 from kbm.config import hours
+from kbm.domain.archive import ErasedItem
 from kbm.domain.documents import EVERYONE
 from kbm.services.ask import Ask
+from kbm.services.backup import Backup
 from kbm.services.build import Build
 from kbm.services.canary import RunCanary
 from kbm.services.canary_watch import CanaryWatch
@@ -21,6 +24,7 @@ from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.erase import Erase
 from kbm.services.evaluate import Evaluate
+from kbm.services.fill_vectors import FillVectors
 from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.nightly import Nightly
 from kbm.services.publish import GatedPublish, Publish
@@ -31,6 +35,7 @@ from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
 from kbm.services.retrieve import Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
+from kbm.store.backup import Backups, write_ledger
 from kbm.store.trace_files import TraceFiles
 
 
@@ -82,6 +87,8 @@ class Kbm(Parts):
             retaining=self.catalogue.retention,
             indexes=self.indexes,
             rows=self._rows,
+            vectors_problem=self.vectors_problem,
+            discard_vectors=self.discard_vectors,
         )
 
     @cached_property
@@ -94,7 +101,7 @@ class Kbm(Parts):
             indexes=self.indexes,
             raw=self.raw,
             embedder=self.embedder,
-            open_vectors=lambda: self.vectors,
+            open_vectors=self.stored_vectors,
             clock=self.clock,
         )
 
@@ -115,6 +122,30 @@ class Kbm(Parts):
             bring_back=self.rebuild.bring_back,
             clock=self.clock,
         )
+
+    @cached_property
+    def backup(self) -> Backup:
+        """Write all that is stored to one file."""
+        _ = self.catalogue, self.journal  # brought to the newest schema, and there
+        return Backup(backups=Backups(self.settings.data_dir, self.settings.path, self.clock))
+
+    @cached_property
+    def fill_vectors(self) -> FillVectors:
+        """Fill the vector store from the segments."""
+        return FillVectors(
+            erasures=self.catalogue.erasures,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            indexes=self.indexes,
+            open_store=self.vectors_of,
+        )
+
+    def write_ledger(self, path: Path) -> None:
+        """Write the ledger of erasures to a file, to be kept apart from backups."""
+        entries = [
+            ErasedItem(item=one.item, at=one.started_at, who=one.who) for one in self.catalogue.erasures.all()
+        ]
+        write_ledger(path, self.secret, entries)
 
     @cached_property
     def diff(self) -> Diff:

@@ -48,7 +48,7 @@ class Compact:
     indexes: Indexes
     raw: RawStore
     embedder: Embedder | None
-    open_vectors: Callable[[], VectorStore]
+    open_vectors: Callable[[], VectorStore | None]
     clock: Clock
 
     def after_publish(self, gpt: str, progress: Progress) -> Compacted:
@@ -146,16 +146,17 @@ class Compact:
 
     def _retain_vectors(self, *, everything: bool) -> int:
         """Keep the vectors of all stored passages, those of releases that may come back included."""
-        if self.embedder is None:
+        vectors = self.open_vectors()
+        if vectors is None:
             return 0
-        embedders = {self.embedder.digest}
+        embedders = {self.embedder.digest} if self.embedder else set()
         for gpt in self.retention:
             for one in self.releases.all(gpt):
                 if one.content is not ReleaseContent.PURGED and one.index_spec.dimensions:
                     embedders.add(one.index_spec.embedder_digest)
         kept = self.retaining.vector_keys(embedders)
         by_name = {str(digest): keys for digest, keys in kept.items()}
-        return self.open_vectors().retain(by_name, waste=0.0 if everything else VECTOR_WASTE)
+        return vectors.retain(by_name, waste=0.0 if everything else VECTOR_WASTE)
 
 
 def _is_sealed(release: Release) -> bool:

@@ -7,7 +7,7 @@ again if the vector store lost it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -43,6 +43,22 @@ class Rebuild:
     retaining: Retaining
     indexes: Indexes
     rows: Rows
+    vectors_problem: Callable[[], str]
+    discard_vectors: Callable[[], None]
+
+    def check_vectors(self) -> str:
+        """Say what is wrong with the vector store, or nothing; a damaged one cannot end this process.
+
+        Raises:
+            Busy: a build has it open.
+        """
+        return self.vectors_problem()
+
+    def fix_vectors(self) -> None:
+        """Begin the vector store anew. It is a cache: sealed releases keep their vectors, new texts are embedded."""
+        with fault_point("rebuild.vectors"):
+            self.discard_vectors()
+        log.warning("vectors_discarded")
 
     def check(self, gpt: str) -> list[Finding]:
         """Verify every indexed release of a GPT in a process of its own, newest first; nothing is changed."""

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from kbm.bootstrap import Kbm
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.releases import Gpt
 from kbm.entrypoints.cli.render import TerminalProgress, counted, fail, out, print_json, table
-from kbm.errors import UsageError
+from kbm.errors import Busy, UsageError
 from kbm.services.compact import Compacted
 from kbm.services.rebuild import Finding
 
@@ -69,9 +70,10 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Verify the index of every release; with --fix, make damaged ones anew."""
+    """Verify the vectors and the index of every release; with --fix, make damaged ones anew."""
     with opened(as_json=as_json) as kbm:
         progress = TerminalProgress(quiet=as_json)
+        vectors, whole = _vectors(kbm, fix=fix)
         if fix and kbm.catalogue.erasures.unfinished():
             with kbm.working("doctor", "unfinished erasures"):
                 kbm.erase.resume(progress)
@@ -87,13 +89,28 @@ def doctor(
             for name, one in found
         ]
         if as_json:
-            print_json(
-                {"indexes": [dict(zip(("gpt", "release", "result"), row, strict=True)) for row in rows]}
-            )
+            listed = [dict(zip(("gpt", "release", "result"), row, strict=True)) for row in rows]
+            print_json({"indexes": listed, "vectors": vectors})
         else:
             table("", ("gpt", "release", "index"), rows, empty="there is no release yet")
-        if any(one.problem and not one.fixed for _, one in found):
+            out.print(f"vectors: {vectors}", markup=False)
+        if not whole or any(one.problem and not one.fixed for _, one in found):
             raise typer.Exit(1)
+
+
+def _vectors(kbm: Kbm, *, fix: bool) -> tuple[str, bool]:
+    """Look at the vector store before anything opens it; tells how it is, and whether that is well."""
+    try:
+        problem = kbm.rebuild.check_vectors()
+    except Busy as error:
+        return f"not looked at: {error}", True
+    if not problem:
+        return "as stored", True
+    if not fix:
+        return problem, False
+    with kbm.working("doctor", "vectors"):
+        kbm.rebuild.fix_vectors()
+    return "begun anew", True
 
 
 def _show(done: Compacted, before: int, after: int) -> None:

@@ -64,12 +64,7 @@ class RunCanary:
         if made.state is not ReleaseState.CANDIDATE:
             raise UsageError(f"{gpt} {version} is {made.state}, and a canary needs a candidate")
         self.indexes.probe(gpt, made.index_spec, made.seq)
-        gate = self.evaluate.gate(gpt, made, max_drop=max_drop, progress=progress)
-        if gate.verdict is GateVerdict.FAIL:
-            raise HeldForPerson(
-                f"{gpt} {version} does not pass the gate: {'; '.join(gate.reasons)}; nothing was changed",
-                hint=f"mend the documents and build again: kbm build {gpt}",
-            )
+        self._pass_gate(gpt, made, max_drop, progress)
         report = self.replay.run(gpt, live, made, progress)
         if report.against:
             raise HeldForPerson(
@@ -94,20 +89,29 @@ class RunCanary:
         log.info("canary_stopped", gpt=gpt, why=why)
         return found
 
-    def promote(self, gpt: str, *, who: str, why: str, progress: Progress) -> Release:
+    def promote(self, gpt: str, *, max_drop: float, who: str, why: str, progress: Progress) -> Release:
         """Let everybody get what the canary's audience gets: the same digest under the number it was to become.
 
         Raises:
             NotFound: none is under way.
+            HeldForPerson: it does not pass the gate any more; the canary goes on.
+            Busy: live moved meanwhile; the canary goes on.
             IndexDamaged: its files are not what was sealed; live stays as it is.
         """
         found = self._running(gpt)
         made = self.releases.at(gpt, found.seq)
         live = self.releases.live(gpt)
         if live is None or live.digest != made.digest:
+            self._pass_gate(gpt, made, max_drop, progress)
             if made.version.rc is not None:
                 made = self._final(gpt, made, found, progress)
-            made = self.publish.run(gpt, str(made.version), who=who, why=why or "the canary was promoted")
+            made = self.publish.run(
+                gpt,
+                str(made.version),
+                who=who,
+                why=why or "the canary was promoted",
+                expected_live=live.digest if live else None,
+            )
         self.canaries.end(found, CanaryState.PROMOTED, who=who, why=why)
         log.info("canary_promoted", gpt=gpt, release=str(made.version))
         return self.releases.at(gpt, made.seq)
@@ -139,6 +143,15 @@ class RunCanary:
         self.canaries.rebase(found, made, target)
         log.info("canary_rebased", gpt=gpt.name, release=str(made.version))
         return made, ""
+
+    def _pass_gate(self, gpt: str, made: Release, max_drop: float, progress: Progress) -> None:
+        """Raise unless a candidate passes, is held for the person who decides here, or is unproved."""
+        gate = self.evaluate.gate(gpt, made, max_drop=max_drop, progress=progress)
+        if gate.verdict is GateVerdict.FAIL:
+            raise HeldForPerson(
+                f"{gpt} {made.version} does not pass the gate: {'; '.join(gate.reasons)}; nothing was changed",
+                hint=f"mend the documents and build again: kbm build {gpt}",
+            )
 
     def _final(self, gpt: str, made: Release, found: Canary, progress: Progress) -> Release:
         """Give the canary's content its number; after a crash the one already made is taken."""

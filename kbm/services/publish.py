@@ -12,6 +12,7 @@ import structlog
 
 from kbm.domain.evaluation import GateReport, GateVerdict, Override
 from kbm.domain.releases import ExpectedLive, Release, ReleaseState
+from kbm.domain.retention import ensure_indexed
 from kbm.errors import HeldForPerson, UsageError
 from kbm.faults import fault_point
 from kbm.ports import Clock, Progress
@@ -45,10 +46,12 @@ class Publish:
         Raises:
             NotFound: no such release.
             ReleaseNotSealed: it failed its probe.
+            ReleaseEvicted: its index was put away.
             IndexDamaged: its files are not what was sealed; live stays as it is.
             Busy: live moved meanwhile, so the comparison holds no longer; live stays as it is.
         """
         made = self.releases.get(gpt, version)
+        ensure_indexed(made)
         self.indexes.probe(gpt, made.index_spec, made.seq)
         with fault_point("publish.pointer"):
             published = self.releases.publish(
@@ -76,6 +79,7 @@ class Publish:
                 f"{gpt} {earlier.version} never answered, so there is nothing to go back to",
                 hint=f"kbm publish {gpt} {earlier.version}",
             )
+        ensure_indexed(earlier)
         self.indexes.open(gpt, earlier.index_spec, earlier.seq, earlier.index_digest)
         # Who names a release wants that one, whatever else happens; "the one before" is a place that may move.
         expected: ExpectedLive = "any" if to or live is None else live.digest

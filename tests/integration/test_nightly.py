@@ -161,7 +161,7 @@ def test_a_canary_follows_each_night_and_promoting_it_loses_nothing(tmp_path: Pa
         third = night(kbm, other_rules(kbm))
         digest = kbm.catalogue.releases.get("helper", "2.0.1-rc.3").digest
 
-        made = kbm.canary.promote("helper", who="anna", why="good", progress=NoProgress())
+        made = kbm.canary.promote("helper", max_drop=0.03, who="anna", why="good", progress=NoProgress())
 
         assert (second.live, second.canary) == ("1.0.1", "2.0.1-rc.2")
         assert (third.live, third.canary) == ("1.0.2", "2.0.1-rc.3")

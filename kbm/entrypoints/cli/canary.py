@@ -101,9 +101,15 @@ def stop(gpt: Gpt, reason: Reason = "", as_json: Json = False) -> None:
 def promote(gpt: Gpt, reason: Reason = "", as_json: Json = False) -> None:
     """Let everybody get it: the same content under its final number."""
     with opened(as_json=as_json) as kbm:
-        kbm.gpt_settings(gpt)
+        section = kbm.gpt_settings(gpt)
         with kbm.working("canary", gpt):
-            made = kbm.canary.promote(gpt, who=who(), why=reason, progress=TerminalProgress(quiet=as_json))
+            made = kbm.canary.promote(
+                gpt,
+                max_drop=section.release.max_drop,
+                who=who(),
+                why=reason,
+                progress=TerminalProgress(quiet=as_json),
+            )
         if as_json:
             print_json(release_json(made))
         else:

@@ -115,6 +115,7 @@ class Findings:
     next_expiry: Expiry | None = None
     n_expired: int = 0
     ages_watched: bool = False
+    upkeep: tuple[str, ...] = ()  # what could not be tidied up
     unreadable: tuple[Unreadable, ...] = ()
     n_unreadable: int = 0
     deliveries: tuple[Delivery, ...] = ()
@@ -127,7 +128,8 @@ class Findings:
     @property
     def n_failures(self) -> int:
         """Count what went wrong."""
-        return sum(one.n_failures for one in self.sources) + sum(bool(one.error) for one in self.gpts)
+        of_gpts = sum(bool(one.error) for one in self.gpts)
+        return sum(one.n_failures for one in self.sources) + of_gpts + len(self.upkeep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

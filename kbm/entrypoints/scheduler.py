@@ -100,11 +100,12 @@ class Scheduler:
         log.warning("night_ended_early", pid=night.pid, exit_code=night.returncode)
 
     def _loop(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
+        while not self._stopped.is_set():
             try:
                 self.tick()
             except OSError as error:  # a full disk, no processes left: the next look may find it mended
                 log.warning("scheduler_failed", why=error.strerror)
+            self._stopped.wait(LOOK_EVERY_S)
 
     def _start(self) -> None:
         # A session of its own: Ctrl-C at the service's terminal does not reach it, and its group can be ended whole.

@@ -1,8 +1,8 @@
 """Bring changes of folders into a release while they happen.
 
 What the system tells of files is a hint and nothing more: it drops events without a word when many come at once,
-and tells nothing of what another machine does on a share. A hint only says *which* source to look at; what changed is
-found by a sync, which lists the whole folder. The same is done when watching starts and every hour, whatever was told.
+and tells nothing of what another machine does on a share. A hint only says *which* source to look at; what changed
+is found by a sync, which lists the whole folder. The same is done when watching starts and every hour, in any case.
 
 Changes come in bursts, so a source is looked at once it has been quiet for two seconds, after a minute at the latest.
 """

@@ -113,6 +113,7 @@ class MorningReport:
             waiting=tuple(self._waiting(night)),
             next_expiry=expiry,
             n_expired=n_expired,
+            upkeep=tuple(str(one) for one in night.upkeep),
             ages_watched=any(one.max_age_hours for one in self.sources.values()),
             unreadable=tuple(
                 Unreadable(

@@ -27,7 +27,8 @@ h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.35rem 1rem}dt{color:var(--quiet)}dd{margin:0}
 div{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--quiet);font-weight:600}td,li,dd{overflow-wrap:anywhere}"""
+th{color:var(--quiet);font-weight:600}td{overflow-wrap:break-word;max-width:24rem}li,dd{overflow-wrap:anywhere}
+@media(max-width:36rem){dl{display:block}dd{margin:0 0 .6rem}}"""
 
 
 def make_report(found: Findings, language: str) -> Report:
@@ -79,6 +80,10 @@ def _html(
     yield f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
     yield '<meta name="color-scheme" content="light dark">'
+    yield (
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'\">"
+    )
     yield f"<title>{escape(subject)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n<main>"
     yield f"<h1>{escape(subject)}</h1>\n<dl>"
     yield from (f"<dt>{escape(label)}</dt><dd>{escape(said)}</dd>" for label, said in lines)

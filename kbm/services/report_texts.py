@@ -319,3 +319,4 @@ def _failures(found: Findings, words: dict[str, str]) -> Iterator[str]:
         if hidden:
             yield f"{source.source}{words['colon']}{words['unnamed'].format(n=hidden)}"
     yield from (f"{one.gpt}{words['colon']}{one.error}" for one in found.gpts if one.error)
+    yield from found.upkeep

@@ -1,4 +1,4 @@
-"""The night of a service: when it starts, that it starts once, and how it ends. Real processes, a clock of the test."""
+"""The night of a service: when it starts, that it starts once, and how it ends. The processes are real."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
-import psutil
 import pytest
 from structlog.testing import capture_logs
 
@@ -37,7 +36,8 @@ class Nights:
 
     def another(self) -> Scheduler:
         """Make a second scheduler over the same folder, as a restarted or second service is."""
-        night = f"import os, sys, time\nopen({str(self.started)!r}, 'a').write('x')\n{self.body}\nsys.exit({self.code})"
+        began = f"import os, sys, time\nopen({str(self.started)!r}, 'a').write('x')"
+        night = f"{began}\n{self.body}\nsys.exit({self.code})"
         return Scheduler(
             [sys.executable, "-S", "-c", night],
             self.at,
@@ -232,10 +232,10 @@ def test_a_night_gives_way_to_answers(tmp_path: Path) -> None:
     nights.scheduler.tick()
     night = nights.scheduler._night
     assert night is not None
-    nice = psutil.Process(night.pid).nice()
+    nice = os.getpriority(os.PRIO_PROCESS, night.pid)
     nights.scheduler.end_night()
 
-    assert nice == min(psutil.Process().nice() + NICENESS, 19)
+    assert nice == min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_night_gives_way_to_answers(tmp_path: Path) -> None:
     [
         ("time.sleep(60)", -signal.SIGTERM),
         (
-            "import signal; signal.signal(15, signal.SIG_IGN); open(f.replace('started', 'deaf'), 'w'); time.sleep(60)",
+            "import signal; signal.signal(15, signal.SIG_IGN); open(deaf, 'w').write('x'); time.sleep(60)",
             -9,
         ),
     ],
@@ -251,7 +251,7 @@ def test_a_night_gives_way_to_answers(tmp_path: Path) -> None:
 )
 def test_a_night_under_way_ends_with_the_service(tmp_path: Path, body: str, code: int) -> None:
     ready = tmp_path / ("deaf" if "deaf" in body else "started")
-    nights = Nights(tmp_path, berlin(2026, 11, 2, 23), body=f"f = {str(tmp_path / 'started')!r}\n{body}")
+    nights = Nights(tmp_path, berlin(2026, 11, 2, 23), body=f"deaf = {str(tmp_path / 'deaf')!r}\n{body}")
     nights.scheduler.tick()
     nights.clock.advance(hours=4)
     nights.scheduler.tick()
@@ -295,7 +295,7 @@ people = {{ owner = "owner@test.example" }}
         text=True,
     )
     assert service.stderr is not None
-    lines = []
+    lines: list[str] = []
     try:
         while not any("listening" in line for line in lines):
             lines.append(service.stderr.readline())
@@ -317,6 +317,6 @@ people = {{ owner = "owner@test.example" }}
 
 def _wait_for(path: Path) -> None:
     until = time.monotonic() + 20
-    while not path.exists():
+    while not path.exists() or not path.stat().st_size:
         assert time.monotonic() < until, f"{path} did not come"
         time.sleep(0.02)

@@ -68,6 +68,7 @@ FULL = findings(
     next_expiry=Expiry(source="docs", at=NOW + timedelta(days=9), item_id="p.txt", title="Price list"),
     n_expired=4,
     ages_watched=True,
+    upkeep=("old indexes could not be put away",),
     unreadable=(Unreadable(source="docs", item_id="x.pdf", reason="damaged", detail="no end | of file"),),
     n_unreadable=2,
     deliveries=(Delivery(by="mail"), Delivery(by="webhook", why="it answered 500")),
@@ -133,7 +134,12 @@ def test_all_pages_tell_all_of_it(language: str) -> None:
         "the disk is full",
         "x.pdf",
     ]
-    told += ["it answered 500", "anna@test.example", "kbm publish offers 1.3.0"]
+    told += [
+        "old indexes could not be put away",
+        "it answered 500",
+        "anna@test.example",
+        "kbm publish offers 1.3.0",
+    ]
 
     assert {page: [one for one in told if one not in text] for page, text in pages.items()} == {
         "md": [],

@@ -47,9 +47,11 @@ def look(folder: Path) -> dict[str, int]:
 
     n_vectors = n_damaged = 0
     client = open_client(folder)
+    lost = {path.name: len(VectorSums(path)) for path in folder.glob("*.sums")}
     for found in client.list_collections():
         collection: Any = found  # Chroma's types name unions that its embedded client never gives
-        sums = VectorSums(sums_of(folder, found.name))
+        path = sums_of(folder, found.name)
+        sums = VectorSums(path)
         ids: list[str] = collection.get(include=[])["ids"]
         vectors = np.zeros((0, 1), dtype=np.float32)
         for start in range(0, len(ids), _BATCH):
@@ -59,9 +61,11 @@ def look(folder: Path) -> dict[str, int]:
                 not sums.holds(key, vector) for key, vector in zip(answer["ids"], vectors, strict=True)
             )
         n_vectors += len(ids)
+        lost[path.name] = max(0, len(sums) - len(ids))
         if len(vectors):
             collection.query(query_embeddings=[vectors[0]], n_results=1)
-    return {"vectors": n_vectors, "damaged": n_damaged}
+    n_lost = sum(lost.values())
+    return {"vectors": n_vectors + n_lost, "damaged": n_damaged + n_lost}
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ class VectorSums:
         }
         self._torn = len(data) % _ENTRY_BYTES
 
+    def __len__(self) -> int:
+        """Count the vectors that were acknowledged."""
+        return len(self._sums)
+
     def holds(self, key: str, vector: NDArray[np.float32]) -> bool:
         """Tell whether this very vector was stored under *key*."""
         return self._sums.get(_name(key)) == _sum(vector)

@@ -1,0 +1,68 @@
+"""Damaged files of an index or of the vectors are found, and written anew from the catalogue to the same digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kbm.bootstrap import Kbm
+from kbm.testing.builders import kbm_over
+from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
+
+
+def _release(kbm: Kbm) -> None:
+    kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+    made = kbm.build.run(kbm.gpt_to_build("helper"), NoProgress()).release
+    kbm.catalogue.releases.publish("helper", str(made.version), who="anna", why="test")
+
+
+def _damage(path: Path, how: str) -> None:
+    data = bytearray(path.read_bytes())
+    if how == "deleted":
+        path.unlink()
+    elif how == "cut short":
+        path.write_bytes(data[: len(data) * 2 // 3])
+    else:
+        data[len(data) // 2] ^= 0x10
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut short", "flipped"])
+@pytest.mark.parametrize("name", ["*.kseg", "rel-2.roar", "rel-2.json"])
+def test_a_damaged_index_file_is_found_and_rebuilt_to_the_same_digest(
+    tmp_path: Path, name: str, how: str
+) -> None:
+    source, embedder = FakeConnector(items={"a.txt": "The press holds 40 tons."}), FakeEmbedder()
+    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+        _release(kbm)
+        source.items["b.txt"] = "The saw cuts 90 millimetres."
+        _release(kbm)
+        sealed = [one.index_digest for one in kbm.catalogue.releases.all("helper")]
+    _damage(max((tmp_path / ".kbm" / "index").rglob(name)), how)
+    n_embedded = embedder.n_embedded
+    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+        findings = kbm.rebuild.check("helper")
+        kbm.rebuild.fix("helper", findings, NoProgress())
+
+        assert [bool(one.problem) for one in findings] == [True, False]
+        assert not any(one.problem for one in kbm.rebuild.check("helper"))
+        assert [one.index_digest for one in kbm.catalogue.releases.all("helper")] == sealed
+        assert embedder.n_embedded == n_embedded
+
+
+def test_damaged_vectors_are_found_and_releases_come_to_the_same_digest_without_them(tmp_path: Path) -> None:
+    source = FakeConnector(items={"a.txt": "The press holds 40 tons."})
+    with kbm_over(tmp_path, source) as kbm:
+        _release(kbm)
+    for path in (tmp_path / ".kbm" / "chroma").glob("chroma.sqlite3*"):
+        path.unlink()
+    _damage(next((tmp_path / ".kbm" / "index").rglob("*.kseg")), "flipped")
+    with kbm_over(tmp_path, source) as kbm:
+        assert kbm.rebuild.check_vectors() == "1 of 1 vectors are not those that were stored"
+        kbm.rebuild.fix_vectors()
+        kbm.rebuild.fix("helper", kbm.rebuild.check("helper"), NoProgress())
+
+        assert not any(one.problem for one in kbm.rebuild.check("helper"))
+    with kbm_over(tmp_path, source) as kbm:
+        assert kbm.rebuild.check_vectors() == ""

@@ -1,13 +1,16 @@
 """What is written when a release is sealed: a bitmap of its rows, and a description under its digest.
 
 The bitmap goes first and the description last, each aside, forced to disk and renamed: a release without its
-``rel-<seq>.json`` is not sealed, and one with it is whole.
+``rel-<seq>.json`` is not sealed, and one with it is whole. A release that is sealed again, as an erasure does,
+changes with its description, in one step: the new bitmap waits as ``rel-<seq>.next.roar`` until the description names
+it, and takes the place of the old one afterwards. Wherever that is cut short, the release can be read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,15 +69,46 @@ def sealed(folder: Path) -> list[int]:
 
 
 def write(folder: Path, manifest: Manifest, rows: BitMap) -> None:
-    """Seal a release; one of the same number is taken away first, so that its files never mix."""
-    bitmap_name, _ = release_files(manifest.seq)
-    with fault_point("seal.again"):
-        remove(folder, manifest.seq)
+    """Seal a release, or seal it again: who opens it meanwhile reads the one or the other."""
+    bitmap_name, name = release_files(manifest.seq)
+    finish(folder, manifest.seq)
     bitmap = rows.serialize()
+    is_sealed = (folder / name).exists()
     with fault_point("seal.bitmap"):
-        write_sealed(folder / bitmap_name, [bitmap])
+        write_sealed(folder / (_next_bitmap(manifest.seq) if is_sealed else bitmap_name), [bitmap])
     with fault_point("seal.manifest"):
         _describe(folder, manifest, _blake2b(bitmap))
+    with fault_point("seal.again"):
+        finish(folder, manifest.seq)
+
+
+def finish(folder: Path, seq: int) -> None:
+    """Let a new bitmap take its place if the description names it; else nobody does, and it goes."""
+    bitmap_name, name = release_files(seq)
+    waiting = folder / _next_bitmap(seq)
+    if not waiting.exists():
+        return
+    try:
+        named = json.loads((folder / name).read_bytes())["bitmap"]
+    except (OSError, ValueError, KeyError, TypeError):
+        named = None
+    if named == _blake2b(waiting.read_bytes()):
+        waiting.rename(folder / bitmap_name)
+    else:
+        waiting.unlink()
+    sync_folder(folder)
+
+
+def finish_all(folder: Path) -> None:
+    """Do the same for every release of a folder."""
+    for path in folder.glob("rel-*.next.roar"):
+        seq = path.name.split(".")[0].removeprefix("rel-")
+        if seq.isdigit():
+            finish(folder, int(seq))
+
+
+def _next_bitmap(seq: int) -> str:
+    return f"rel-{seq}.next.roar"
 
 
 def refit(folder: Path, manifest: Manifest, rows: BitMap) -> None:
@@ -112,33 +146,49 @@ def read(folder: Path, seq: int) -> tuple[Manifest, BitMap]:
         ReleaseNotSealed: there is no such release here.
         IndexDamaged: its files are damaged, or its bitmap is missing.
     """
-    bitmap_name, name = release_files(seq)
+    text = _description(folder, seq)
+    while True:
+        try:
+            described = json.loads(text)
+            if described.pop("blake2b") != _checksum(described):
+                raise ValueError(f"rel-{seq}.json has other content than was sealed")
+            if described["format"] != _FORMAT or described["seq"] != seq:
+                raise ValueError(f"format {described['format']}, release {described['seq']}")
+            return _manifest(described), BitMap.deserialize(_bitmap(folder, seq, described["bitmap"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            again = _description(folder, seq)
+            if again == text:
+                raise IndexDamaged(
+                    f"release {seq} in {folder} is not what was sealed: {error!r}", hint=_HINT
+                ) from error
+            text = again  # it was sealed again between the reading of both files
+
+
+def _description(folder: Path, seq: int) -> bytes:
     try:
-        text = (folder / name).read_bytes()
+        return (folder / release_files(seq)[1]).read_bytes()
     except FileNotFoundError:
         raise ReleaseNotSealed(
             f"release {seq} is not sealed in {folder}; others are not affected", hint="build it again"
         ) from None
-    try:
-        described = json.loads(text)
-        if described.pop("blake2b") != _checksum(described):
-            raise ValueError(f"{name} has other content than was sealed")
-        if described["format"] != _FORMAT or described["seq"] != seq:
-            raise ValueError(f"format {described['format']}, release {described['seq']}")
-        bitmap = (folder / bitmap_name).read_bytes()
-        if _blake2b(bitmap) != described["bitmap"]:
-            raise ValueError(f"{bitmap_name} has other bytes than were sealed")
-        return _manifest(described), BitMap.deserialize(bitmap)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IndexDamaged(
-            f"release {seq} in {folder} is not what was sealed: {error!r}", hint=_HINT
-        ) from error
+
+
+def _bitmap(folder: Path, seq: int, blake2b: str) -> bytes:
+    """Read the bitmap that a description names, from wherever it is on its way."""
+    name = release_files(seq)[0]
+    # The first one twice: the other may have come to its place just now.
+    for each in (name, _next_bitmap(seq), name):
+        with suppress(FileNotFoundError):
+            data = (folder / each).read_bytes()
+            if _blake2b(data) == blake2b:
+                return data
+    raise ValueError(f"{name} is missing or has other bytes than were sealed")
 
 
 def remove(folder: Path, seq: int) -> None:
     """Take a release away, description first; its absence is no error."""
     bitmap_name, name = release_files(seq)
-    for path in (folder / name, folder / bitmap_name):
+    for path in (folder / name, folder / bitmap_name, folder / _next_bitmap(seq)):
         if path.exists():
             path.unlink()
             sync_folder(folder)

@@ -253,6 +253,7 @@ class IndexFolder:
         Only releases that name a segment SQL no longer knows are touched. Their rows, counts and digests are what
         they were. One that is damaged, or has rows that no known segment holds, is left for ``kbm doctor``.
         """
+        files.finish_all(self.folder)
         known = set(self._records)
         refitted = []
         for seq in files.sealed(self.folder):

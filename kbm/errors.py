@@ -22,6 +22,7 @@ KbmError
 ├── ReleaseNotSealed          the release asked for is not sealed yet
 ├── IndexDamaged              an index file is not what was sealed
 ├── AuditBroken               an entry of the audit log is not what was logged
+├── ArchiveRefused            a backup or an export is damaged, or made to do harm
 ├── StorageFailed             the data folder is full, read-only or not ours
 │   └── DiskFull                  not enough room to begin
 ├── JournalDamaged            a line of the journal was changed and is no receipt any more
@@ -224,6 +225,12 @@ class AuditBroken(KbmError):
     """The chain of the audit log does not hold; the first entry that breaks it is named. Nothing was changed."""
 
     code = "audit_broken"
+
+
+class ArchiveRefused(KbmError):
+    """A backup or an export is damaged, or holds what none does. Nothing of it was taken over."""
+
+    code = "archive_refused"
 
 
 class StorageFailed(KbmError):

@@ -90,6 +90,7 @@ POINTS = frozenset(
         "backup.publish",
         "restore.unpack",
         "restore.erasures",
+        "restore.aside",
         "restore.publish",
     }
 )

@@ -35,7 +35,8 @@ from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
 from kbm.services.retrieve import Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
-from kbm.store.backup import Backups, write_ledger
+from kbm.store.backup import Backups
+from kbm.store.restores import write_ledger
 from kbm.store.trace_files import TraceFiles
 
 
@@ -126,8 +127,9 @@ class Kbm(Parts):
     @cached_property
     def backup(self) -> Backup:
         """Write all that is stored to one file."""
-        _ = self.catalogue, self.journal  # brought to the newest schema, and there
-        return Backup(backups=Backups(self.settings.data_dir, self.settings.path, self.clock))
+        _ = self.journal  # there, and of the newest schema
+        backups = Backups(self.settings.data_dir, self.settings.path, self.clock)
+        return Backup(backups=backups, audit=self.catalogue.audit)
 
     @cached_property
     def fill_vectors(self) -> FillVectors:

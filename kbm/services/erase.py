@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from kbm.domain.archive import ErasedItem
 from kbm.domain.erasure import STEPS, Certificate, Erasure, Mark, Redacted, Residue, Step, Traces
 from kbm.domain.identity import Digest, VectorKey, document_id, vector_key
 from kbm.domain.releases import IndexSpec, Release, ReleaseContent, release_digest
@@ -124,6 +125,20 @@ class Erase:
         """Finish every erasure that was begun and is not done."""
         return [self._go_on(one, progress) for one in self.erasures.unfinished()]
 
+    def replay(self, entries: Sequence[ErasedItem], progress: Progress) -> int:
+        """Erase what a later ledger names, and remember what is not stored here; gives how many were erased."""
+        known = {one.item for one in self.erasures.all()}
+        new = {one.item: one for one in entries if one.item not in known}
+        n = 0
+        for key, source, item_id in self.erasures.items_of(new):
+            entry = new.pop(key)
+            why = f"erased on {entry.at:%Y-%m-%d}, and again in a backup that was older"
+            self.run(f"{source}:{item_id}", who=entry.who, reason=why, progress=progress)
+            n += 1
+        for entry in new.values():
+            self.erasures.remember(entry)
+        return n + len(self.resume(progress))
+
     def _go_on(self, erasure: Erasure, progress: Progress) -> Certificate:
         if erasure.step is not Step.DONE:
             if erasure.certificate is None:
@@ -133,7 +148,10 @@ class Erase:
             log.info("document_erased", erasure=erasure.id)
         done = self.erasures.find(erasure.item)
         if done is None or done.certificate is None:
-            raise KbmError(f"erasure {erasure.id} has no certificate")
+            raise UsageError(
+                "it was erased before the backup was restored; its certificate is not here",
+                hint="nothing of it is stored, and it does not come back",
+            )
         return done.certificate
 
     def _take_out(self, erasure: Erasure, progress: Progress) -> None:

@@ -7,15 +7,14 @@ back. Of the document itself only its number is left, because the log of visibil
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, select, update
+from sqlalchemy import Engine, Row, Table, delete, func, insert, select, update
 
+from kbm.domain.archive import ErasedItem
 from kbm.domain.erasure import Certificate, Erasure, Redacted, Step, Traces
-from kbm.domain.evaluation import GoldenState
 from kbm.domain.identity import ContentHash, Digest, VersionId
 from kbm.domain.people import Entry
 from kbm.domain.releases import ReleaseContent
@@ -24,45 +23,24 @@ from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.audit import append
 from kbm.store.engine import empty_free_pages, iso, moment, to_json, writing
+from kbm.store.mentions import forget_mentions
 from kbm.store.schema import (
-    audit_reason,
-    canary,
     chunk,
     chunked,
     document,
     document_content,
     document_version,
     erasure,
-    golden_question,
-    job,
     membership,
     parsed,
-    pointer_move,
     release,
     segment,
-    source,
-    sync_plan,
     visibility_change,
 )
 from kbm.store.secret import Secret
 
 _SLICE = 200
 """Rows deleted in one transaction, so that none takes long."""
-
-_FREE_TEXT = (
-    (source, "last_error"),
-    (job, "error"),
-    (job, "subject"),
-    (pointer_move, "why"),
-    (canary, "why"),
-    (canary, "ended_why"),
-    (release, "gate_report"),
-    (release, "override"),
-    (audit_reason, "text"),
-)
-"""Columns in which people or errors may have named the item."""
-
-_ERASED = "(erased)"
 
 
 class Erasures:
@@ -93,6 +71,16 @@ class Erasures:
         """List the ledger, oldest first."""
         with self._reads.connect() as connection:
             return [_erasure(row) for row in connection.execute(select(erasure).order_by(erasure.c.id))]
+
+    def remember(self, entry: ErasedItem) -> None:
+        """Enter an erasure of which nothing is stored here: what was erased elsewhere must not come in later."""
+        values = {"item": entry.item, "step": Step.DONE, "who": entry.who}
+        with self._writes.begin() as connection:
+            connection.execute(
+                insert(erasure).values(
+                    started_at=iso(entry.at), finished_at=iso(entry.at), document_no=None, **values
+                )
+            )
 
     def unfinished(self) -> list[Erasure]:
         """List the erasures that were begun and are not done."""
@@ -224,7 +212,7 @@ class Erasures:
                 .where(visibility_change.c.document_no.in_(traces.numbers))
                 .values(readers="[]")
             )
-            _forget_mentions(connection, traces.items)
+            forget_mentions(connection, traces.items)
             for no in traces.numbers:
                 name = f"erased-{no}-{self._secret.mac('erased', str(no))[:16]}"
                 connection.execute(update(document).where(document.c.no == no).values(**_tombstone(name)))
@@ -287,70 +275,6 @@ def _tombstone(name: str) -> dict[str, Any]:
         "reason": None,
         "reason_text": None,
     }
-
-
-def _forget_mentions(connection: Connection, items: Sequence[tuple[str, str]]) -> None:
-    """Take the names of items out of plans, golden questions, cursors and free text."""
-    by_source: dict[str, set[str]] = {}
-    for name, item_id in items:
-        by_source.setdefault(name, set()).add(item_id)
-    for name, ids in by_source.items():
-        for row in connection.execute(select(sync_plan).where(sync_plan.c.source == name)).all():
-            body = json.loads(row.body)
-            left = {key: _without(value, ids) for key, value in body.items()}
-            if left != body:
-                connection.execute(
-                    update(sync_plan).where(sync_plan.c.id == row.id).values(body=to_json(left))
-                )
-        for row in connection.execute(select(source).where(source.c.name == name)).all():
-            approved = _without(json.loads(row.approved), ids)
-            # A cursor is the connector's own: one that names the item is given up, and the next scan is a full one.
-            kept = row.cursor and not any(
-                json.dumps(id, ensure_ascii=False)[1:-1] in row.cursor for id in ids
-            )
-            connection.execute(
-                update(source)
-                .where(source.c.name == name)
-                .values(approved=to_json(approved), cursor=row.cursor if kept else None)
-            )
-    named = {f"{name}:{item_id}" for name, item_id in items}
-    for row in connection.execute(select(golden_question)).all():
-        expected = json.loads(row.expected)
-        if named.intersection(expected):
-            connection.execute(
-                update(golden_question)
-                .where(golden_question.c.gpt == row.gpt, golden_question.c.id == row.id)
-                .values(
-                    expected=to_json([one for one in expected if one not in named]),
-                    state=GoldenState.TO_REVIEW,
-                )
-            )
-    # Longest first: the id of a mail begins those of its attachments.
-    listed = "|".join(re.escape(id) for _, id in sorted(items, key=lambda one: -len(one[1])))
-    pattern = re.compile(rf"(?<![\w/.-])(?:{listed})(?![\w/-])")
-    for table, column in _FREE_TEXT:
-        key = list(table.primary_key.columns)
-        for row in connection.execute(
-            select(*key, table.c[column]).where(table.c[column].is_not(None))
-        ).all():
-            text = pattern.sub(_ERASED, row[-1])
-            if text == row[-1]:
-                continue
-            this = [one == value for one, value in zip(key, row[:-1], strict=True)]
-            if table is audit_reason:
-                # Changed words would not fit their hash in the chain; missing ones are a known case.
-                connection.execute(delete(table).where(*this))
-            else:
-                connection.execute(update(table).where(*this).values({column: text}))
-
-
-def _without(value: Any, ids: Collection[str]) -> Any:
-    """Take ids out of a part of a plan: lists of ids, or of sentences that begin with one; Any is JSON."""
-    if not isinstance(value, list):
-        return value
-    return [
-        one for one in value if one not in ids and not str(one).startswith(tuple(f"{id}: " for id in ids))
-    ]
 
 
 def _erasure(row: Row[Any]) -> Erasure:

@@ -9,6 +9,7 @@ import typer
 
 from kbm import __version__
 from kbm.entrypoints.cli import (
+    archive,
     asking,
     audit,
     canary,
@@ -68,6 +69,7 @@ for part in (
     receipts,
     golden,
     erase,
+    archive,
     upkeep,
     watching,
 ):

@@ -162,6 +162,7 @@ def plan_json(plan: SyncPlan, state: str) -> dict[str, Any]:
         "readers_changed": list(plan.readers_changed),
         "failed_scopes": list(plan.failed_scopes),
         "held_because": list(plan.held_because),
+        "erased": plan.n_erased,
     }
 
 
@@ -178,7 +179,7 @@ def _show_plans(plans: list[tuple[SyncPlan, str]], *, as_json: bool) -> None:
             len(plan.removed),
             len(plan.readers_changed),
             plan.unchanged,
-            "; ".join([*plan.held_because, *plan.failures]),
+            "; ".join([*plan.held_because, *plan.failures, *_erased(plan)]),
         )
         for plan, _ in plans
     ]
@@ -206,7 +207,7 @@ def _show_results(results: list[SyncResult], *, as_json: bool) -> None:
     rows = []
     for result in results:
         plan = result.plan
-        remarks = [*plan.failures, *result.not_fetched]
+        remarks = [*plan.failures, *result.not_fetched, *_erased(plan)]
         if plan.held:
             remarks.append(f"held: {'; '.join(plan.held_because)} → kbm plans approve {result.plan_id}")
         rows.append(
@@ -231,6 +232,11 @@ def _show_results(results: list[SyncResult], *, as_json: bool) -> None:
         )
     if results and all(result.plan.does_nothing and not result.plan.failures for result in results):
         out.print("nothing has changed: no document was fetched")
+
+
+def _erased(plan: SyncPlan) -> list[str]:
+    """Say how many items the source still lists although they were erased here; their names are not told."""
+    return [f"{counted(plan.n_erased, 'erased item')} passed over"] if plan.n_erased else []
 
 
 def show_quarantine_hint(kbm: Kbm) -> None:

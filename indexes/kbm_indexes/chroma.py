@@ -29,7 +29,7 @@ import structlog
 from numpy.typing import NDArray
 
 from kbm.domain.identity import VectorKey, digest
-from kbm.errors import IndexDamaged
+from kbm.errors import IndexDamaged, StorageFailed
 from kbm.faults import fault_point
 from kbm.ports import Vectors
 from kbm_indexes.chroma_probe import probe_vectors
@@ -87,6 +87,7 @@ class ChromaVectors:
 
         Raises:
             ValueError: the vectors have another shape, or hold a number that is not finite. Nothing was stored.
+            StorageFailed: the disk is full; the batches before are kept.
         """
         if vectors.shape != (len(keys), self.dimensions):
             raise ValueError(
@@ -102,7 +103,15 @@ class ChromaVectors:
             new = [key for key in batch if key not in there]
             if new:
                 rows = np.ascontiguousarray(vectors[[first[VectorKey(key)] for key in new]], dtype=np.float32)
-                collection.upsert(ids=new, embeddings=rows)
+                try:
+                    collection.upsert(ids=new, embeddings=rows)
+                except Exception as error:  # Chroma calls all of its own faults internal
+                    if "disk is full" not in str(error):
+                        raise
+                    raise StorageFailed(
+                        f"the vectors in {self.folder} cannot be written: the disk is full",
+                        hint="what was finished is kept; make room, then run the same command again",
+                    ) from error
                 self._sums.add(dict(zip(new, rows, strict=True)))
 
     def get(self, keys: Sequence[VectorKey]) -> dict[VectorKey, NDArray[np.float32]]:

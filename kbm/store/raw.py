@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -24,16 +23,17 @@ class RawStore:
         if path.exists():
             return key
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
+        # Named by its content, so that who repeats a run that was killed here leaves nothing behind.
+        aside = path.with_name(f".aside-{key}")
         try:
-            with os.fdopen(handle, "wb") as file, fault_point("raw.write"):
+            with aside.open("wb") as file, fault_point("raw.write"):
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             with fault_point("raw.name"):
                 os.replace(aside, path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
             raise
         return key
 

@@ -37,6 +37,9 @@ class Secret:
                 f"{path} has {len(self._key)} bytes, a key has {_BYTES}; nothing was changed",
                 hint="bring it back from a backup: with another key no receipt can be verified",
             )
+        for left in folder.glob(f".{SECRET_NAME}.*.tmp"):
+            # Of a process that was killed while it made the key, or of one that came second.
+            left.unlink(missing_ok=True)
 
     def mac(self, kind: str, text: str) -> str:
         """Hash *text* with the key; 64 hex digits. Different kinds never give the same."""
@@ -58,10 +61,12 @@ def _create(path: Path) -> None:
         with fault_point("secret.name"):
             os.link(aside, path)
             _sync_folder(path.parent)
-    except FileExistsError:
-        pass  # another process was first; its key holds
+    except (FileExistsError, FileNotFoundError):
+        if not path.exists():
+            raise
+        # Another process was first; its key holds.
     finally:
-        aside.unlink()
+        aside.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

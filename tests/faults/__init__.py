@@ -1,0 +1,1 @@
+"""Kills kbm at each named step, and looks whether what was promised still holds."""

@@ -1,0 +1,57 @@
+"""Kill each topic before and after each of its steps; nothing that was promised may break.
+
+A test is a topic and starts one process, which kills some forty children (see :mod:`tests.faults.runner`). Steps that
+a topic comes to and another one owns are killed in the slow tier, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kbm.faults import POINTS
+from tests.faults.scenarios import TOPICS
+
+ROOT = Path(__file__).parents[2]
+
+
+def killed(topic: str, folder: Path, points: str) -> list[str]:
+    """Run a topic's cases; gives what does not hold, by case."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.runner", topic, folder / "cases", points],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [
+        f"{line['point']} {line['when']}: {problem}"
+        for line in json.loads(done.stdout)
+        for problem in line["problems"]
+    ]
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_killed_at_any_of_its_steps_it_keeps_what_was_promised(topic: str, tmp_path: Path) -> None:
+    assert killed(topic, tmp_path, "own") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic", TOPICS)
+def test_killed_at_the_steps_of_others_it_keeps_what_was_promised(topic: str, tmp_path: Path) -> None:
+    assert killed(topic, tmp_path, "others") == []
+
+
+def test_each_step_there_is_belongs_to_one_topic() -> None:
+    owned = [point for topic in TOPICS.values() for point in topic.points]
+
+    assert sorted(owned) == sorted(POINTS)
+    assert len(owned) >= 40

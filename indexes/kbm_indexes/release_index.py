@@ -31,17 +31,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from kbm.domain.identity import ChunkId, Digest
+from kbm.domain.identity import ChunkId, Digest, digest
 from kbm.domain.retrieval import IndexRow, Merged, SealedIndex, SegmentRecord
 from kbm.errors import IndexDamaged, ReleaseNotSealed
 from kbm.faults import fault_point
 from kbm.ports import Vectors
 from kbm_indexes import manifest as files
+from kbm_indexes.lexical import tokenise
 from kbm_indexes.lock import FolderLock
 from kbm_indexes.manifest import Manifest, release_files
 from kbm_indexes.merge import merge_rows, merge_segments
 from kbm_indexes.reader import ReleaseIndex
-from kbm_indexes.segment import MAX_ROWS, SharedSegments, members, write_segment
+from kbm_indexes.segment import MAX_ROWS, SharedSegments, leaves, members, write_segment
 from kbm_indexes.tiers import Load, choose
 
 __all__ = ["IndexFolder", "ReleaseIndex", "SharedSegments", "release_files"]
@@ -231,9 +232,14 @@ class IndexFolder:
         return tuple(old), tuple(new)
 
     def vectors(self) -> Iterator[tuple[list[ChunkId], Vectors]]:
-        """Give the chunks and vectors of each segment, shape ``(rows, d)``; nothing without an embedder."""
+        """Give the chunks and vectors of each segment, shape ``(rows, d)``; nothing without an embedder.
+
+        Raises:
+            IndexDamaged: a segment has other bytes than were sealed.
+        """
         for segment in self._segments:
             if segment.vec is not None:
+                segment.verify()
                 yield segment.chunk_ids(), segment.vec
 
     def own_vectors(self, chunk_ids: Collection[ChunkId]) -> list[bytes]:
@@ -308,3 +314,10 @@ class IndexFolder:
 
     def _next_row(self) -> int:
         return max((int(segment.rows[-1]) + 1 for segment in self._segments), default=0)
+
+
+def digest_of(spec_digest: Digest, rows: Sequence[IndexRow], vectors: Vectors | None) -> Digest:
+    """Give the logical digest of an index of just these rows, without writing one."""
+    tokens = tokenise([row.text for row in rows])
+    ids = [bytes.fromhex(row.chunk_id) for row in rows]
+    return digest("index", spec_digest, b"".join(sorted(leaves(ids, vectors, tokens.stems, tokens.grams))))

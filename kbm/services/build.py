@@ -20,6 +20,7 @@ from kbm.domain.releases import (
     AnswerSpec,
     IndexSpec,
     Release,
+    ReleaseContent,
     ReleasedDocument,
     ReleaseState,
     Version,
@@ -234,6 +235,7 @@ class Build:
             if (
                 enough
                 and one.state is not ReleaseState.FAILED
+                and one.content is ReleaseContent.INDEXED
                 and one.index_spec == gpt.index_spec
                 and one.answer_spec == gpt.answer_spec
                 and self.releases.members(gpt.name, one.seq) == set(versions)

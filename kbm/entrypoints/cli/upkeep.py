@@ -11,7 +11,8 @@ from kbm.bootstrap import Kbm
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.releases import Gpt
 from kbm.entrypoints.cli.render import TerminalProgress, counted, fail, out, print_json, table
-from kbm.errors import Busy, UsageError
+from kbm.errors import Busy, IndexDamaged, UsageError
+from kbm.ports import Progress
 from kbm.services.compact import Compacted
 from kbm.services.rebuild import Finding
 
@@ -73,7 +74,7 @@ def doctor(
     """Verify the vectors and the index of every release; with --fix, make damaged ones anew."""
     with opened(as_json=as_json) as kbm:
         progress = TerminalProgress(quiet=as_json)
-        vectors, whole = _vectors(kbm, fix=fix)
+        vectors, whole = _vectors(kbm, progress, fix=fix)
         if fix and kbm.catalogue.erasures.unfinished():
             with kbm.working("doctor", "unfinished erasures"):
                 kbm.erase.resume(progress)
@@ -98,7 +99,7 @@ def doctor(
             raise typer.Exit(1)
 
 
-def _vectors(kbm: Kbm, *, fix: bool) -> tuple[str, bool]:
+def _vectors(kbm: Kbm, progress: Progress, *, fix: bool) -> tuple[str, bool]:
     """Look at the vector store before anything opens it; tells how it is, and whether that is well."""
     try:
         problem = kbm.rebuild.check_vectors()
@@ -110,7 +111,11 @@ def _vectors(kbm: Kbm, *, fix: bool) -> tuple[str, bool]:
         return problem, False
     with kbm.working("doctor", "vectors"):
         kbm.rebuild.fix_vectors()
-    return "begun anew", True
+        try:
+            n = kbm.fill_vectors.run(progress)
+        except IndexDamaged:  # found again below; what is missing then is embedded
+            return "begun anew", True
+    return f"begun anew, {n} filled in from the indexes", True
 
 
 def _show(done: Compacted, before: int, after: int) -> None:

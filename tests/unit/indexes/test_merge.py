@@ -14,6 +14,7 @@ from kbm_indexes.segment import Segment, write_segment
 from numpy.typing import NDArray
 
 from kbm.domain.retrieval import SegmentRecord
+from kbm.errors import IndexDamaged
 from tests.unit.indexes.rows import DIMENSIONS, SPEC, chunk, index_row, text, vectors
 
 QUESTIONS = ["Which pump has the valve?", "Wer genehmigt Urlaub?", "4711-0815"]
@@ -168,3 +169,41 @@ def test_a_reader_that_was_open_before_a_merge_goes_on_reading_what_it_has(tmp_p
         folder.replace(old, [joined])
 
     assert found(reader) == before
+
+
+class MergedMeanwhile(SharedSegments):
+    """Lets a merge happen between the reading of a description and the opening of its files."""
+
+    def __init__(self, folder: Path, old: list[SegmentRecord]) -> None:
+        super().__init__()
+        self._folder, self._old = folder, old
+
+    def open(self, folder: Path, record: SegmentRecord) -> Segment:
+        if self._old:
+            parts = [opened(self._folder, each) for each in self._old]
+            joined = merge_segments(self._folder, [(part, every(part)) for part in parts])
+            assert joined is not None
+            with IndexFolder(self._folder, SPEC, self._old, DIMENSIONS) as index:
+                index.replace(self._old, [joined])
+            self._old = []
+        return super().open(folder, record)
+
+
+def test_a_reader_that_comes_while_a_merge_ends_opens_what_it_made(tmp_path: Path) -> None:
+    old = three_releases(tmp_path)
+
+    reader = ReleaseIndex.open(tmp_path, 2, MergedMeanwhile(tmp_path, old))
+
+    assert reader.n_rows == 12
+    assert len(reader._segments) == 1
+
+
+def test_a_damaged_part_is_refused_instead_of_being_sealed_again(tmp_path: Path) -> None:
+    (part,) = segments(tmp_path, [6])
+    data = bytearray(part.path.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.path.write_bytes(data)
+    record = SegmentRecord(name=part.name, first_row=0, n_rows=6, blake2b=part.blake2b)
+
+    with pytest.raises(IndexDamaged):
+        merge_segments(tmp_path, [(opened(tmp_path, record), every(part))])

@@ -34,6 +34,7 @@ import sys
 from pathlib import Path
 from kbm.clock import SystemClock
 from kbm.store.catalogue import open_catalogue
+from kbm.store.engine import writing
 
 catalogue = open_catalogue(Path(sys.argv[1]), SystemClock())
 with catalogue.leases.hold("nightly offers"):
@@ -43,18 +44,7 @@ with catalogue.leases.hold("nightly offers"):
         print("written", flush=True)
 """
 
-IN_A_TRANSACTION = """
-import sys
-from pathlib import Path
-from kbm.clock import SystemClock
-from kbm.store.catalogue import open_catalogue
-from kbm.store.engine import writing
-
-catalogue = open_catalogue(Path(sys.argv[1]), SystemClock())
-with catalogue.leases.hold("nightly offers"), writing(catalogue._engine).begin():
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+IN_A_TRANSACTION = HOLDER.replace('offers"):', 'offers"), writing(catalogue._engine).begin():')
 
 
 @pytest.fixture

@@ -348,12 +348,7 @@ def test_questions_and_addresses_stay_out_of_the_log(tmp_path: Path, hook: Hook)
     assert "s3cret-part" not in str(logs)
 
 
-def test_the_night_writes_and_sends_its_report(tmp_path: Path, mailbox: Mailbox, hook: Hook) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/leave.txt").write_text("Employees get 30 days of leave a year.")
-    hook.answers = [Answer(404)]
-    (tmp_path / "kbm.toml").write_text(
-        f"""\
+TOML = """\
 [kbm]
 name = "Test company"
 languages = ["fr", "en"]
@@ -371,22 +366,33 @@ people = {{ owner = "owner@test.example" }}
 
 [report]
 mail_to = ["it@test.example"]
-smtp = "{mailbox.url}"
-webhook = "{hook.url}"
+smtp = "{mail}"
+webhook = "{hook}"
 
 [report.also.pigeon]
 loft = "north"
 """
-    )
-    ran = subprocess.run(
+
+
+def nightly(folder: Path, mailbox: Mailbox, hook: Hook, fault: str = "") -> subprocess.CompletedProcess[str]:
+    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs/leave.txt").write_text("Employees get 30 days of leave a year.")
+    (folder / "kbm.toml").write_text(TOML.format(mail=mailbox.url, hook=hook.url))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("KBM_")}
+    return subprocess.run(
         [sys.executable, "-m", "kbm", "nightly"],
-        cwd=tmp_path,
-        env={key: value for key, value in os.environ.items() if not key.startswith("KBM_")},
+        cwd=folder,
+        env=environment | ({"KBM_FAULT": fault} if fault else {}),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def test_the_night_writes_and_sends_its_report(tmp_path: Path, mailbox: Mailbox, hook: Hook) -> None:
+    hook.answers = [Answer(404)]
+    ran = nightly(tmp_path, mailbox, hook)
 
     assert ran.returncode == 0, ran.stderr
     assert "webhook: the webhook at 127.0.0.1 did not take the report: it answered 404" in ran.stderr
@@ -400,3 +406,39 @@ loft = "north"
         ".md",
         ".sent",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "sent"),
+    [
+        ("report.write:before:kill", 0),
+        ("report.write:after:kill", 0),
+        ("report.send:before:kill", 0),
+        ("report.send:after:kill", 1),
+    ],
+)
+def test_a_night_killed_at_its_report_is_released_and_nobody_hears_of_it_twice(
+    tmp_path: Path, mailbox: Mailbox, hook: Hook, fault: str, sent: int
+) -> None:
+    killed = nightly(tmp_path, mailbox, hook, fault)
+    assert killed.returncode == -9
+    assert len(mailbox.messages) == sent
+
+    again = nightly(tmp_path, mailbox, hook)
+
+    assert again.returncode == 0, again.stderr
+    assert "helper 1.0.0 is up to date" in again.stdout
+    assert len({one["Message-ID"] for one in mailbox.messages}) == len(mailbox.messages) == sent + 1
+    assert len(hook.bodies) == 1
+
+
+@pytest.mark.parametrize("fault", ["report.write:before:ENOSPC", "report.send:before:EIO"])
+def test_a_fault_of_the_disk_at_the_report_leaves_the_night_done(
+    tmp_path: Path, mailbox: Mailbox, hook: Hook, fault: str
+) -> None:
+    ran = nightly(tmp_path, mailbox, hook, fault)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "report:" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -85,6 +85,7 @@ POINTS = frozenset(
         "erase.forget",
         "export.write",
         "import.store",
+        "import.show",
         "backup.databases",
         "backup.files",
         "backup.publish",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from kbm.domain.identity import Digest
 from kbm.domain.releases import IndexSpec
-from kbm.domain.retrieval import SealedIndex, SegmentRecord
+from kbm.domain.retrieval import IndexRow, SealedIndex, SegmentRecord
+from kbm.ports import Vectors
 
 if TYPE_CHECKING:
     from kbm_indexes.release_index import IndexFolder, ReleaseIndex
@@ -72,6 +73,12 @@ class Indexes:
                     self._open.popitem(last=False)
             self._open.move_to_end(key)
             return self._open[key][1]
+
+    def digest_of(self, spec: IndexSpec, rows: Sequence[IndexRow], vectors: Vectors | None) -> Digest:
+        """Give the digest an index of just these rows would be sealed with; nothing is written."""
+        from kbm_indexes.release_index import digest_of
+
+        return digest_of(spec.digest, rows, vectors)
 
     def forget(self, gpt: str, spec: Digest) -> None:
         """Remove the whole folder of a spec that no release has."""

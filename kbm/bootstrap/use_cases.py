@@ -24,8 +24,10 @@ from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.erase import Erase
 from kbm.services.evaluate import Evaluate
+from kbm.services.export import ExportRelease
 from kbm.services.fill_vectors import FillVectors
 from kbm.services.forget_questions import ForgetQuestions
+from kbm.services.import_release import ImportRelease
 from kbm.services.nightly import Nightly
 from kbm.services.publish import GatedPublish, Publish
 from kbm.services.rebuild import Rebuild
@@ -36,6 +38,7 @@ from kbm.services.retrieve import Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
 from kbm.store.backup import Backups
+from kbm.store.exports import ExportFolders
 from kbm.store.restores import write_ledger
 from kbm.store.trace_files import TraceFiles
 
@@ -130,6 +133,34 @@ class Kbm(Parts):
         _ = self.journal  # there, and of the newest schema
         backups = Backups(self.settings.data_dir, self.settings.path, self.clock)
         return Backup(backups=backups, audit=self.catalogue.audit)
+
+    @cached_property
+    def export_release(self) -> ExportRelease:
+        """Write a release as a neutral folder."""
+        return ExportRelease(
+            releases=self.catalogue.releases,
+            texts=self.catalogue.texts,
+            imported=self.catalogue.imported,
+            indexes=self.indexes,
+            folders=ExportFolders(),
+        )
+
+    @cached_property
+    def import_release(self) -> ImportRelease:
+        """Take a release in from a neutral folder."""
+        return ImportRelease(
+            gpts={name: section.sources for name, section in self.settings.gpts.items()},
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            erasures=self.catalogue.erasures,
+            imported=self.catalogue.imported,
+            indexes=self.indexes,
+            folders=ExportFolders(),
+            index_spec=self.index_spec,
+            open_store=self.vectors_of,
+            clock=self.clock,
+        )
 
     @cached_property
     def fill_vectors(self) -> FillVectors:

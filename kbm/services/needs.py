@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbm.domain.answers import Answer, Passage, Verdict
-from kbm.domain.archive import ArchiveManifest, ErasedItem
+from kbm.domain.archive import ArchiveManifest, ErasedItem, Export, ExportedDocument
 from kbm.domain.canary import Audience, Canary, CanaryState, ReplayReport
 from kbm.domain.catalogue import (
     ChunkPlace,
@@ -31,7 +31,7 @@ from kbm.domain.catalogue import (
 from kbm.domain.documents import Blob, Chunk, DocumentVersion, ParsedDocument
 from kbm.domain.erasure import Certificate, Erasure, HeldBy, Mark, Redacted, Residue, Step, Traces
 from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState, Override
-from kbm.domain.identity import ChunkId, ContentHash, Digest, VectorKey, VersionId
+from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VectorKey, VersionId
 from kbm.domain.people import Entry
 from kbm.domain.questions import LoggedQuestion
 from kbm.domain.receipts import Recorded
@@ -286,6 +286,21 @@ class Restores(Protocol):
     def drop(self) -> None: ...
 
 
+class ExportFolders(Protocol):
+    """See :class:`kbm.store.exports.ExportFolders`."""
+
+    def write(self, folder: Path, made: Export, vectors: Vectors | None) -> None: ...
+    def read(self, folder: Path) -> tuple[Export, Vectors | None]: ...
+
+
+class Imported(Protocol):
+    """See :class:`kbm.store.imported.Imported`."""
+
+    def documents(self, versions: Sequence[VersionId]) -> list[ExportedDocument]: ...
+    def take_in(self, documents: Sequence[ExportedDocument]) -> dict[DocumentId, int]: ...
+    def show(self, numbers: Collection[int]) -> None: ...
+
+
 class TraceFiles(Protocol):
     """See :class:`kbm.store.trace_files.TraceFiles`."""
 
@@ -359,3 +374,4 @@ class Indexes(Protocol):
     def probe(self, gpt: str, spec: IndexSpec, seq: int) -> SealedIndex: ...
     def open(self, gpt: str, spec: IndexSpec, seq: int, digest: Digest) -> ReleaseIndex: ...
     def forget(self, gpt: str, spec: Digest) -> None: ...
+    def digest_of(self, spec: IndexSpec, rows: Sequence[IndexRow], vectors: Vectors | None) -> Digest: ...

@@ -259,7 +259,8 @@ class Sync:
         except ParseFailed as error:
             return replace(item, content=content, reason=error.reason, reason_text=str(error))
         record = self.texts.parsed(content, parser_digest)
-        if record is None:
+        if record is None or any(self.raw.get(one) is None for _, _, one in record.attachments):
+            # A release that was imported brings texts, but no bytes of attachments.
             record = self._parse(blob)
             self.texts.put_parsed(content, parser_digest, record)
         enclosed = tuple(content for _, _, content in record.attachments)

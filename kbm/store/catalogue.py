@@ -15,6 +15,7 @@ from kbm.store.documents import Documents
 from kbm.store.engine import open_database
 from kbm.store.erasure import Erasures
 from kbm.store.golden import Golden
+from kbm.store.imported import Imported
 from kbm.store.journal import Journal
 from kbm.store.lease import Fence, Leases
 from kbm.store.plans import Jobs, Plans
@@ -40,6 +41,7 @@ class Catalogue:
     leases: Leases
     canaries: Canaries
     erasures: Erasures
+    imported: Imported
     retention: Retention
     _engine: Engine
 
@@ -73,6 +75,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         canaries=Canaries(engine, clock),
         retention=Retention(engine, clock),
         erasures=Erasures(engine, Secret(folder), clock),
+        imported=Imported(engine, clock),
         _engine=engine,
     )
 

@@ -90,7 +90,7 @@ class Restores:
         return list({one.item: one for one in found}.values())
 
     def read_ledger(self, path: Path) -> list[ErasedItem]:
-        """Read a ledger that `kbm erase --ledger` wrote.
+        """Read a ledger that `kbm backup --ledger` wrote.
 
         Raises:
             ArchiveRefused: it is none, or was made with another key.

@@ -50,11 +50,11 @@ class Texts:
             return None
         if row.body is None:
             return ParsedRecord(reason=row.reason, reason_text=row.reason_text)
-        return _decode(row.body)
+        return decode_body(row.body)
 
     def put_parsed(self, content: ContentHash, parser_digest: Digest, record: ParsedRecord) -> None:
         """Store a parse result; one that is there already is kept."""
-        body = None if record.reason else _encode(record)
+        body = None if record.reason else encode_body(record)
         with fault_point("parse.record"), self._writes.begin() as connection:
             connection.execute(
                 insert(parsed)
@@ -187,7 +187,7 @@ class Texts:
     def text_of(self, gpt: str, seq: int, document_no: int) -> tuple[VersionId, ParsedRecord] | None:
         """Give a document's content in one release; None if the release does not hold it."""
         row = self._held(gpt, seq, document_no)
-        return (VersionId(row.id), _decode(row.body)) if row else None
+        return (VersionId(row.id), decode_body(row.body)) if row else None
 
     def version_in(self, gpt: str, seq: int, document_no: int) -> DocumentVersion | None:
         """Give a document as one release holds it, with what was said of it then; None if it does not."""
@@ -205,7 +205,7 @@ class Texts:
             url=row.url,
             author=row.author,
             modified=moment(row.modified),
-            elements=_decode(row.body).elements,
+            elements=decode_body(row.body).elements,
         )
 
     def _held(self, gpt: str, seq: int, document_no: int) -> Row[Any] | None:
@@ -243,8 +243,20 @@ def _slices(ids: Collection[str]) -> Iterator[list[str]]:
         yield listed[start : start + _MANY]
 
 
-def _encode(record: ParsedRecord) -> bytes:
-    body = {
+def encode_body(record: ParsedRecord) -> bytes:
+    """Write a parse result as it is stored."""
+    text = json.dumps(encode(record), ensure_ascii=False)
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 6)
+
+
+def decode_body(body: bytes) -> ParsedRecord:
+    """Read what :func:`encode_body` wrote."""
+    return decode(json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass")))
+
+
+def encode(record: ParsedRecord) -> dict[str, Any]:
+    """Give a parse result as JSON; Any because its parts differ."""
+    return {
         "title": record.title,
         "author": record.author,
         "modified": iso(record.modified),
@@ -252,12 +264,14 @@ def _encode(record: ParsedRecord) -> bytes:
         "attachments": record.attachments,
         "elements": [[one.kind, one.text, one.headings, one.page, one.cells] for one in record.elements],
     }
-    return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"), 6)
 
 
-def _decode(body: bytes) -> ParsedRecord:
-    """Read what :func:`_encode` wrote."""
-    stored: dict[str, Any] = json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass"))
+def decode(stored: dict[str, Any]) -> ParsedRecord:
+    """Read what :func:`encode` gave.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is something else.
+    """
     modified: datetime | None = moment(stored["modified"])
     return ParsedRecord(
         title=stored["title"],

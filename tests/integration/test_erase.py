@@ -30,7 +30,7 @@ PAGES = {
     "yard.txt": f"{SHARED}\n\nThe gate closes at nine in the evening.",
 }
 ERASED = "people/maria-hartmann-file.txt"
-POINTS = sorted(point for point in faults.POINTS if point.startswith("erase.") and point != "erase.never")
+POINTS = sorted(point for point in faults.POINTS if point.startswith("erase."))
 SECRETS = ["Maria Hartmann", "74,250 euros", "65 170839 H 041", "maria-hartmann"]
 
 

@@ -1,4 +1,4 @@
-"""``kbm backup`` and ``restore``: the data folder as one file, and back."""
+"""``kbm backup``, ``restore``: the data folder as one file. ``kbm export``, ``import``: one release as a folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from kbm.config import load_settings
 from kbm.entrypoints.cli.context import Json, config_path, opened, told, who
+from kbm.entrypoints.cli.releases import Gpt, release_json
 from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json, table
 from kbm.errors import UsageError
 
@@ -51,6 +52,46 @@ def backup(
                     f"wrote {made.path}: {counted(len(made.manifest.files), 'file')}, {made.n_bytes / 1e6:.1f} MB"
                 )
             )
+
+
+@app.command()
+def export(
+    gpt: Gpt,
+    version: Annotated[str, typer.Argument(help="Number of a built release, such as 1.0.0.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or empty.")],
+    as_json: Json = False,
+) -> None:
+    """Write a release as a neutral folder: JSON lines, and vectors as a plain array. It holds the texts."""
+    with opened(as_json=as_json) as kbm:
+        kbm.gpt_settings(gpt)
+        with kbm.working("export", f"{gpt} {version}"):
+            made = kbm.export_release.run(gpt, version, folder.resolve(), TerminalProgress(quiet=as_json))
+        if as_json:
+            print_json({"gpt": gpt, "release": version, "digest": made.release.digest, "folder": str(folder)})
+        else:
+            n_documents, n_chunks = made.release.n_documents, made.release.n_chunks
+            out.print(
+                plain(f"wrote {gpt} {version} to {folder}: {n_documents} documents, {n_chunks} passages")
+            )
+            out.print(f"digest {made.release.digest}")
+
+
+@app.command("import")
+def import_release(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `kbm export` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Take a release in from such a folder, to the same number and digest, or not at all; never publishes."""
+    with opened(as_json=as_json) as kbm:
+        with kbm.working("import", "a release"):
+            made = kbm.import_release.run(folder, TerminalProgress(quiet=as_json))
+        if as_json:
+            print_json(release_json(made))
+        else:
+            out.print(
+                f"{made.gpt} {made.version} is here: {made.n_documents} documents, {made.n_chunks} passages"
+            )
+            out.print(f"publish it with: kbm publish {made.gpt} {made.version}")
 
 
 @app.command()

@@ -49,7 +49,7 @@ QUESTIONS = (
     "When does the canteen open?",
     "How long does red paint dry?",
     "Where does used oil go?",
-    "What does Maria Hartmann earn?",
+    "Who was warned for coming late?",
 )
 
 

@@ -41,7 +41,9 @@ def seen(company: Company) -> Seen:
     """Look at everything of a company; a folder in which nothing was done yet is seen as empty."""
     if not (company.data / "catalogue.db").exists():
         lists = ("moves", "decisions", "receipts", "problems")
-        return {"releases": {}, "answers": {}, "live": None, "vectors": 0} | {name: [] for name in lists}
+        return {"releases": {}, "answers": {}, "sealed": {}, "live": None, "vectors": 0} | {
+            name: [] for name in lists
+        }
     with company.opened() as kbm:
         releases = kbm.catalogue.releases.all(GPT)
         live, previous = kbm.catalogue.releases.live(GPT), kbm.catalogue.releases.previous(GPT)
@@ -49,14 +51,16 @@ def seen(company: Company) -> Seen:
         askable = [one for one in releases if _is_askable(one)]
         chain = kbm.catalogue.audit.verify()
         problems = [] if chain.broken is None else [f"I7: the audit chain is broken: {chain.broken}"]
-        problems += [problem for one in askable for problem in _damage(company, one)]
-        problems += [f"I8: {leak}" for one in askable for leak in _leaks(company, kbm, one)]
+        sealed = {str(one.version): [_verified(company, one), one.index_digest] for one in askable}
+        readers = _readers(company)
+        answers = {str(one.version): _asked(kbm, one, readers, problems) for one in askable}
         return {
             "releases": {str(one.version): _line(one) for one in releases},
             "live": str(live.version) if live else None,
             "previous": str(previous.version) if previous else None,
             "canary": str(kbm.catalogue.releases.at(GPT, canary.seq).version) if canary else None,
-            "answers": {str(one.version): _answers(kbm, one) for one in askable},
+            "sealed": sealed,
+            "answers": answers,
             "documents": {
                 item: [known.version, sorted(known.readers)]
                 for item, known in kbm.catalogue.documents.known(SOURCE).items()
@@ -90,45 +94,43 @@ def _is_askable(one: Release) -> bool:
     return one.state is not ReleaseState.FAILED and one.content is ReleaseContent.INDEXED
 
 
-def _answers(kbm: Kbm, release: Release) -> Seen:
-    """Ask a release all known questions: which passages in which order, and what is said."""
+def _asked(kbm: Kbm, release: Release, readers: dict[str, set[str]], leaks: list[str]) -> Seen:
+    """Ask a release all known questions: every passage in its order, and what is said.
+
+    I8: passages of documents that are withdrawn or closed to the caller are told in *leaks*; *readers* are those
+    of each present document, as SQL has them.
+    """
     found = {}
     for name, caller in CALLERS.items():
         for question in QUESTIONS:
-            hits = kbm.retrieve.run(GPT, question, caller, release=str(release.version))
+            hits = kbm.retrieve.run(GPT, question, caller, release=str(release.version), k=DEEP)
             made = kbm.ask.answer(hits)
             found[f"{name}: {question}"] = [
                 [one.chunk_id for one in hits.passages],
                 made.outcome,
                 [one.text for one in made.sentences],
             ]
+            leaks += [
+                f"I8: {name} is shown {one.item_id} on {release.version}"
+                for one in hits.passages
+                if not readers.get(one.item_id, set()) & caller.readers
+            ]
     return found
 
 
-def _damage(company: Company, release: Release) -> Iterator[str]:
-    """I3: hash every file of a release, and ask its known answers."""
+def _verified(company: Company, release: Release) -> str:
+    """Hash every file of a release, and ask its known answers; gives its digest, or what is wrong with it."""
     folder = company.data / "index" / GPT / release.index_spec.digest[:16]
     try:
-        found = look(folder, release.seq).digest
+        return look(folder, release.seq).digest
     except Exception as error:  # whatever it is: a release that cannot be verified is what is looked for
-        yield f"I3: {release.version} does not verify: {type(error).__name__}: {error}"
-    else:
-        if found != release.index_digest:
-            yield f"I3: {release.version} verifies as {found[:12]}, SQL has {release.index_digest[:12]}"
+        return f"{type(error).__name__}: {error}"
 
 
-def _leaks(company: Company, kbm: Kbm, release: Release) -> Iterator[str]:
-    """I8: look deep for passages of documents that SQL says are withdrawn or closed to the caller."""
+def _readers(company: Company) -> dict[str, set[str]]:
     query = "SELECT item_id, readers FROM document WHERE present = 1"
     with closing(sqlite3.connect(company.data / "catalogue.db")) as connection:
-        readers = {item: set(json.loads(names)) for item, names in connection.execute(query)}
-    for name, caller in CALLERS.items():
-        for question in QUESTIONS:
-            for one in kbm.retrieve.run(GPT, question, caller, release=str(release.version), k=DEEP).passages:
-                if one.item_id not in readers:
-                    yield f"{one.item_id} is withdrawn, and {name} finds it on {release.version}"
-                elif not readers[one.item_id] & caller.readers:
-                    yield f"{name} may not read {one.item_id}, and finds it on {release.version}"
+        return {item: set(json.loads(names)) for item, names in connection.execute(query)}
 
 
 # -- what is compared ---------------------------------------------------------------------------------------------
@@ -137,6 +139,11 @@ def _leaks(company: Company, kbm: Kbm, release: Release) -> Iterator[str]:
 def after_crash(now: Seen, before: Seen, after: Seen) -> list[str]:
     """Say what does not hold right after a crash between *before* and *after*."""
     problems = list(now["problems"])
+    for version, (found, digest) in now["sealed"].items():
+        # An erasure seals a release anew before SQL goes over to it; until it is finished both are true.
+        _, redacted = after["sealed"].get(version, ("", ""))
+        if found not in (digest, redacted):
+            problems.append(f"I3: {version} verifies as {found[:200]}, SQL has {digest}")
     moves = now["moves"]
     if moves[: len(before["moves"])] != before["moves"] or moves != after["moves"][: len(moves)]:
         problems.append(f"I1: the pointer moved as {moves}, undisturbed as {after['moves']}")
@@ -182,6 +189,11 @@ def after_rerun(
         f"I6: {name} differ from an undisturbed run: {_difference(now[name], after[name])}"
         for name in COMPARED
         if now[name] != after[name]
+    ]
+    problems += [
+        f"I3: {version} verifies as {found[:200]}, SQL has {digest}"
+        for version, (found, digest) in now["sealed"].items()
+        if found != digest
     ]
     if set(crashed["receipts"]) - set(now["receipts"]):
         problems.append("I2: the receipt of an answer is lost")

@@ -19,10 +19,8 @@ import pytest
 from kbm.clock import SystemClock
 from kbm.config import Settings, load_settings
 from kbm.entrypoints.cli.watching import bring, watched_folders
-from kbm.entrypoints.watch import Hints, Pace, Watch, watched_folder
+from kbm.entrypoints.watch import Pace, Watch
 from kbm.errors import Busy, ConfigError
-from kbm.services.nightly import Night
-from kbm.testing.fakes import FakeClock
 
 QUICK = Pace(quiet_s=0.15, longest_s=2.0)
 TOML = """\
@@ -126,7 +124,7 @@ def watching(
     said: list[str] = []
 
     def noted(names: set[str]) -> None:
-        (look or _bring(settings))(names)
+        look(names) if look else bring(settings, names)
         looks.append(names)
 
     watch = Watch(
@@ -148,13 +146,6 @@ def watching(
         stop.set()
         thread.join(30)
     assert not thread.is_alive()
-
-
-def _bring(settings: Settings) -> Callable[[set[str]], None]:
-    def run(names: set[str]) -> None:
-        bring(settings, names)
-
-    return run
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -365,48 +356,9 @@ def test_a_source_that_left_the_settings_is_left_to_the_night(released_company: 
     )
     head, _, rest = toml.partition("[sources.slow]")
     released_company.path.write_text(head + rest[rest.index("[gpts.helper]") :])
-    night: Night = bring(load_settings(released_company.path), {"docs"})
+    night = bring(load_settings(released_company.path), {"docs"})
 
     assert night.unlisted == []
-
-
-@pytest.mark.parametrize(
-    ("url", "folder"),
-    [
-        ("./dms", "dms"),
-        ("dms/", "dms"),
-        ("erp/preis_*.csv", "erp"),
-        ("erp/**/x_[0-9].csv", "erp"),
-        ("erp/list.csv", "erp"),
-        ("file:///{root}/dms", "dms"),
-        ("https://wiki.example/api.php", None),
-        ("smb://server/share", None),
-    ],
-)
-def test_the_folder_to_watch_is_the_one_the_source_lies_in(
-    tmp_path: Path, url: str, folder: str | None
-) -> None:
-    (tmp_path / "erp").mkdir()
-    (tmp_path / "erp/list.csv").write_text("a;b")
-    found = watched_folder(url.replace("/{root}", str(tmp_path)), tmp_path)
-
-    assert found == (tmp_path / folder if folder else None)
-
-
-def test_hints_are_due_after_quiet_or_at_the_latest() -> None:
-    clock = FakeClock()
-    hints = Hints(clock, Pace(quiet_s=2, longest_s=60))
-    assert hints.due_in() is None
-
-    hints.give(["docs"])
-    assert hints.due_in() == 2
-    for _ in range(59):
-        clock.advance(seconds=1)
-        hints.give(["docs"])
-
-    assert hints.due_in() == 1
-    assert hints.take() == {"docs"}
-    assert hints.due_in() is None
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
+from kbm_indexes.segment import Segment
 
 from kbm.domain.identity import Digest
 from kbm.domain.retrieval import Retrieval, SegmentRecord
@@ -16,11 +17,15 @@ from tests.unit.indexes.rows import DIMENSIONS, SPEC, built, chunk, index_row, t
 
 N_ROWS = 60
 VECTORS = vectors(N_ROWS)
+CHUNKS = [chunk(at) for at in range(N_ROWS)]
 QUESTIONS = [("Wer genehmigt Urlaub?", None), (text(7, 8), VECTORS[3]), ("4711-0815 pump", VECTORS[40])]
 
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("release"), st.sets(st.integers(0, N_ROWS - 1), max_size=25)),
+        st.tuples(
+            st.just("release and compact"), st.sets(st.integers(0, N_ROWS - 1), min_size=8, max_size=30)
+        ),
         st.tuples(st.just("evict"), st.integers(0, 5)),
         st.tuples(st.just("compact"), st.booleans()),
         st.tuples(st.just("die"), st.sampled_from(["written", "committed", "refitted"])),
@@ -86,8 +91,10 @@ def test_each_release_answers_as_a_fresh_index_of_its_rows(plan: list[tuple[str,
     with tempfile.TemporaryDirectory() as place:
         house = House(Path(place) / "index")
         for what, how in plan:
-            if what == "release" and isinstance(how, set):
+            if isinstance(how, set):
                 house.release(frozenset(how))
+                if what == "release and compact":
+                    house.compact(everything=True)
             elif what == "evict" and isinstance(how, int):
                 house.evict(how)
             elif what == "compact":
@@ -97,6 +104,13 @@ def test_each_release_answers_as_a_fresh_index_of_its_rows(plan: list[tuple[str,
         with house.open() as index:
             index.sweep(house.releases)
 
+        for segment in (
+            Segment(house.folder / each.name, each.n_rows, each.blake2b) for each in house.records
+        ):
+            numbered = [CHUNKS.index(id) for id in segment.chunk_ids()]
+            assert segment.vec is not None
+            assert segment.vec.tobytes() == VECTORS[numbered].tobytes()
+            assert segment.doc.tolist() == [index_row(at).document_no for at in numbered]
         for seq, rows in house.releases.items():
             one = ReleaseIndex.open(house.folder, seq, SharedSegments())
             listed = sorted(rows)

@@ -8,16 +8,18 @@ filled again from the vectors in the segments. Whatever is put back was first un
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +36,7 @@ _TRIES = 10
 _BLOCK = 1 << 20
 _MANIFEST_BYTES = 200_000_000
 DATABASES = ("catalogue.db", "journal.db")
+_ASIDE, _PART = ".kbm-backup-", "backup"
 
 
 class _Moved(Exception):
@@ -54,31 +57,28 @@ class Backups:
             OSError: the target cannot be written.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        try:
+        with _aside(target.parent) as aside:
             for _ in range(_TRIES):
                 try:
-                    made = self._write(part)
+                    made = self._write(aside)
                 except _Moved:
                     continue
                 with fault_point("backup.publish"):
-                    os.replace(part, target)
+                    os.replace(aside / _PART, target)
                     sync_folder(target.parent)
                 return made
-        finally:
-            part.unlink(missing_ok=True)
         raise Busy(
             f"index files of {self._folder} were merged away while they were copied, {_TRIES} times",
             hint="run `kbm backup` again when the night is over; nothing was written",
         )
 
-    def _write(self, part: Path) -> ArchiveManifest:
+    def _write(self, aside: Path) -> ArchiveManifest:
         files: dict[str, tuple[int, str]] = {}
         with (
-            tempfile.TemporaryDirectory(dir=part.parent, prefix=".kbm-backup-") as aside,
-            open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
+            tempfile.TemporaryDirectory(dir=aside) as folder,
+            open(os.open(aside / _PART, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
         ):
-            moments = Path(aside)
+            moments = Path(folder)
             with fault_point("backup.databases"):
                 for name in DATABASES:
                     _copy_database(self._folder / name, moments / name)
@@ -106,6 +106,34 @@ class Backups:
         for path in sorted((self._folder / "reports").glob("*")):
             if path.is_file() and is_member(f"reports/{path.name}"):
                 yield f"reports/{path.name}", path
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """Give a folder to write in, and remove those of backups that were killed: they hold copies of all texts.
+
+    A folder is locked as long as its process lives, and under whatever name a backup is written, the next one into
+    the same folder finds what is left.
+    """
+    for left in folder.glob(f"{_ASIDE}*"):
+        try:
+            handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        except BlockingIOError:
+            continue  # another backup is being written
+        finally:
+            os.close(handle)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_ASIDE) as made:
+        handle = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield Path(made)
+        finally:
+            os.close(handle)
 
 
 def _copy_database(source: Path, target: Path) -> None:

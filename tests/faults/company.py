@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from kbm.bootstrap import Kbm
+from kbm.config import Settings
 from kbm.domain.report import Report
 from kbm.ports import Vectors
 from kbm.services.build import GptToBuild
@@ -117,15 +118,19 @@ class Company:
             readers={id: frozenset({group}) for id, group in body["readers"].items()},
         )
 
-    @contextmanager
-    def opened(self, embedder: FakeEmbedder | None = None) -> Iterator[Kbm]:
-        """Open kbm on the folder."""
+    def settings(self) -> Settings:
+        """Give what ``kbm.toml`` would say."""
         made = settings(self.root, [SOURCE])
         gpt = made.gpts[GPT]
         release = gpt.release.model_copy(update={"keep": self.keep, "purge_after": "30d"})
         gpt = gpt.model_copy(update={"release": release, "instructions": self.instructions})
+        return made.model_copy(update={"gpts": {GPT: gpt}})
+
+    @contextmanager
+    def opened(self, embedder: FakeEmbedder | None = None) -> Iterator[Kbm]:
+        """Open kbm on the folder."""
         with Kbm(
-            made.model_copy(update={"gpts": {GPT: gpt}}),
+            self.settings(),
             clock=FakeClock(FIRST_DAY + timedelta(days=self.day)),
             connectors={SOURCE: self.source()},
             embedder=embedder or CountingEmbedder(),

@@ -152,7 +152,9 @@ def after_crash(now: Seen, before: Seen, after: Seen) -> list[str]:
     for version, answers in now["answers"].items():
         allowed = [one["answers"][version] for one in (before, after) if version in one["answers"]]
         for question, answer in answers.items():
-            if allowed and answer not in [one[question] for one in allowed]:
+            # What is imported is there before its texts are shown; it does not answer anybody yet.
+            hidden = version not in before["answers"] and version != now["live"] and not answer[0]
+            if allowed and not hidden and answer not in [one[question] for one in allowed]:
                 problems.append(f"I1: {version} answers {question!r} as neither before nor after")
     for version, line in before["releases"].items():
         kept = now["releases"].get(version)
@@ -169,6 +171,13 @@ def after_crash(now: Seen, before: Seen, after: Seen) -> list[str]:
     if set(before["receipts"]) - set(now["receipts"]):
         problems.append("I2: the receipt of an answer is lost")
     return problems
+
+
+def after_swap(now: Seen, before: Seen, after: Seen) -> list[str]:
+    """Say what does not hold after a crash of what puts the whole *after* in the place of the whole *before*."""
+    if any(all(now[name] == one[name] for name in COMPARED) for one in (before, after)):
+        return list(now["problems"])
+    return [*now["problems"], "I1: the company is neither as before nor as after"]
 
 
 COMPARED = (

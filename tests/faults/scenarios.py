@@ -11,16 +11,30 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from kbm.bootstrap.restoring import restorer
 from kbm.domain.answers import Verdict
 from kbm.domain.canary import Audience
 from kbm.domain.evaluation import GoldenQuestion
 from kbm.services.publish import GatePolicy
 from kbm.services.retrieve import Caller
+from kbm.store.exports import ExportFolders
 from kbm.store.lease import Leases
-from kbm.testing.fakes import NoProgress
-from tests.faults.company import ERASED, GPT, PAGES, QUESTIONS, SOURCE, Company, CountingEmbedder, ballast
+from kbm.store.restores import Restores
+from kbm.testing.fakes import FakeClock, NoProgress
+from tests.faults.company import (
+    ERASED,
+    FIRST_DAY,
+    GPT,
+    PAGES,
+    QUESTIONS,
+    SOURCE,
+    Company,
+    CountingEmbedder,
+    ballast,
+)
 from tests.faults.oracle import residue
 
 Command = Callable[[Company, CountingEmbedder], None]
@@ -36,6 +50,7 @@ class Topic:
     day: int = 10
     keep: int = 30
     instructions: str = ""
+    swaps: bool = False  # puts another state in the place of the whole, instead of adding to it
     check: Callable[[Company], list[str]] = field(default=lambda _: [])
 
     def company(self, root: Path) -> Company:
@@ -151,6 +166,29 @@ def put_away(company: Company) -> None:
         kbm.compact.run([GPT], NoProgress())
 
 
+def a_backup(company: Company) -> None:
+    """Let a backup have been taken, and an erasure and a night have come after it."""
+    cited(company)
+    with company.on(3).opened() as kbm:
+        kbm.backup.run(company.root / BACKUP, NoProgress(), who="cron")
+    erase(company.on(4), CountingEmbedder())
+    company.write({**company.source().items, "late.txt": "Late buses go at ten and at eleven."})
+    with company.on(5).opened() as kbm:
+        company.night(kbm)
+
+
+def an_export(company: Company) -> None:
+    """Let another company have exported a release, and this one be empty."""
+    nothing(company)
+    (company.root / "origin").mkdir()
+    origin = Company(company.root / "origin")
+    two_releases(origin)
+    with origin.on(2).opened() as kbm:
+        kbm.export_release.run(GPT, "1.0.1", company.root / EXPORT, NoProgress())
+
+
+BACKUP, EXPORT = "backup.tar.gz", "export"
+
 GOLDEN = (
     GoldenQuestion(
         id="leave", question=QUESTIONS[0], expected=(f"{SOURCE}:leave.txt",), must_contain=("30 days",)
@@ -246,6 +284,40 @@ def bring_back(company: Company, embedder: CountingEmbedder) -> None:
         kbm.rebuild.bring_back(GPT, kbm.catalogue.releases.get(GPT, "1.0.0"), NoProgress())
 
 
+def doctor(company: Company, embedder: CountingEmbedder) -> None:
+    """Begin the vectors anew, as ``kbm doctor --fix`` does with damaged ones."""
+    with company.opened(embedder) as kbm, kbm.working("doctor", "vectors"):
+        kbm.rebuild.fix_vectors()
+        kbm.fill_vectors.run(NoProgress())
+
+
+def export(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm export``; a folder that is there is whole, and is not written twice."""
+    with company.opened(embedder) as kbm, kbm.working("export", GPT):
+        if not (company.root / EXPORT).exists():
+            kbm.export_release.run(GPT, "1.0.1", company.root / EXPORT, NoProgress())
+
+
+def import_release(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm import``."""
+    with company.opened(embedder) as kbm, kbm.working("import", "a release"):
+        kbm.import_release.run(company.root / EXPORT, NoProgress())
+
+
+def backup(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm backup``."""
+    with company.opened(embedder) as kbm:
+        kbm.backup.run(company.root / BACKUP, NoProgress(), who="cron")
+
+
+def restore(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm restore --force``."""
+    clock = FakeClock(FIRST_DAY + timedelta(days=company.day))
+    restorer(company.settings(), clock=clock, embedder=embedder).run(
+        company.root / BACKUP, NoProgress(), who="anna", force=True, ledger=None
+    )
+
+
 def ask(company: Company, embedder: CountingEmbedder) -> None:
     """Ask, and say what it was worth."""
     with company.opened(embedder) as kbm:
@@ -282,6 +354,41 @@ def take_over(company: Company, embedder: CountingEmbedder) -> None:
         often = Leases(leases._reads, leases._fence, kbm.clock, company.data, renew_every_s=0.02)
         with often.hold("another night"):
             time.sleep(0.2)
+
+
+# -- what else must hold at the end -------------------------------------------------------------------------------
+
+
+def nothing_beside(company: Company) -> list[str]:
+    """Say what commands left beside the data folder."""
+    known = {
+        *("source.json", "sent.txt", "done", "told.json", "log.txt", "origin", ".kbm", BACKUP, EXPORT),
+    }
+    return [
+        f"I5: {path.name} is left beside the data folder"
+        for path in company.root.iterdir()
+        if path.name not in known and ".before-" not in path.name
+    ]
+
+
+def whole_export(company: Company) -> list[str]:
+    """Say what is wrong with an export."""
+    export, _ = ExportFolders().read(company.root / EXPORT)
+    wrong = [] if str(export.release.version) == "1.0.1" else ["I6: another release was exported"]
+    return wrong + nothing_beside(company)
+
+
+def whole_backup(company: Company) -> list[str]:
+    """Say what is wrong with a backup."""
+    restores = Restores(company.root / "elsewhere", FakeClock())
+    restores.unpack(company.root / BACKUP)
+    restores.drop()
+    return nothing_beside(company)
+
+
+def restored(company: Company) -> list[str]:
+    """Say what is wrong with a restored company: what was erased since the backup must not be back."""
+    return [*residue(company), *nothing_beside(company)]
 
 
 TOPICS = {
@@ -337,6 +444,22 @@ TOPICS = {
             *("erase.certificate", "erase.forget"),
         ),
     ),
+    "export": Topic(prepare=two_releases, commands=(export,), points=("export.write",), check=whole_export),
+    "import": Topic(prepare=an_export, commands=(import_release,), points=("import.store", "import.show")),
+    "backup": Topic(
+        prepare=two_releases,
+        commands=(backup,),
+        check=whole_backup,
+        points=("backup.databases", "backup.files", "backup.publish"),
+    ),
+    "restore": Topic(
+        prepare=a_backup,
+        commands=(restore,),
+        swaps=True,
+        check=restored,
+        points=("restore.unpack", "restore.erasures", "restore.aside", "restore.publish"),
+    ),
+    "doctor": Topic(prepare=two_releases, commands=(doctor,), points=("rebuild.vectors",)),
     "rebuild": Topic(prepare=put_away, commands=(bring_back,), points=("rebuild.seal",)),
     "journal": Topic(
         prepare=a_release,

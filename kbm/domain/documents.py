@@ -187,6 +187,13 @@ def may_read(document_readers: Iterable[str], caller: frozenset[str]) -> bool:
     return any(reader == EVERYONE or reader in caller for reader in document_readers)
 
 
+def narrowed(before: frozenset[str], after: frozenset[str]) -> frozenset[str]:
+    """Give the readers who may read by both: what holds at once, while wider readers wait for a person."""
+    if EVERYONE in after:
+        return before
+    return after if EVERYONE in before else before & after
+
+
 def widens(before: frozenset[str], after: frozenset[str]) -> bool:
     """Tell whether *after* lets somebody read who could not before."""
     return EVERYONE not in before and not after <= before

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from kbm.domain.catalogue import ParsedRecord, PlanRecord, StoredItem
-from kbm.domain.documents import Blob, Reason
+from kbm.domain.documents import Blob, Reason, narrowed
 from kbm.domain.sync import Brake, Event, Mark, PlanState, Ref, SyncPlan, plan_sync
 from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
 from kbm.ports import Connector, Progress
@@ -171,14 +171,14 @@ class Sync:
     def _apply_visibility(self, source: SourceToSync, plan: SyncPlan) -> None:
         """Withdraw and narrow first: hiding must not wait for fetching."""
         self.documents.remove(source.name, [id for id in plan.removed if id not in plan.held])
-        self.documents.set_readers(
-            source.name,
-            {
-                id: _readers_of(plan.refs[id], source.readers)
-                for id in plan.readers_changed
-                if id not in plan.held
-            },
-        )
+        known = self.documents.known(source.name) if plan.readers_changed else {}
+        readers = {}
+        for id in plan.readers_changed:
+            before, after = known[id].readers, _readers_of(plan.refs[id], source.readers)
+            now = narrowed(before, after) if id in plan.held else after
+            if now != before:
+                readers[id] = now
+        self.documents.set_readers(source.name, readers)
 
     def _fetch_all(
         self, source: SourceToSync, plan: SyncPlan, progress: Progress

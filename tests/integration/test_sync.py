@@ -197,6 +197,23 @@ def test_narrowed_readers_take_effect_without_a_fetch(tmp_path: Path) -> None:
         assert kbm.catalogue.documents.known("docs")["policies/0.txt"].readers == {"group:hr"}
 
 
+def test_readers_that_are_exchanged_lose_at_once_and_gain_when_a_person_agrees(tmp_path: Path) -> None:
+    source = FakeConnector(items=many(2), readers={"policies/0.txt": frozenset({"group:hr", "group:it"})})
+    with kbm_over(tmp_path, source) as kbm:
+        kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+        source.readers["policies/0.txt"] = frozenset({"group:it", "group:sales"})
+
+        held = kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+        at_once = kbm.catalogue.documents.known("docs")["policies/0.txt"].readers
+        again = kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+        [record] = kbm.catalogue.plans.held()
+        kbm.sync.approve(record, kbm.source_to_sync("docs"), "ben", NoProgress())
+
+        assert held.plan.held == again.plan.held == {"policies/0.txt"}
+        assert at_once == {"group:it"}
+        assert kbm.catalogue.documents.known("docs")["policies/0.txt"].readers == {"group:it", "group:sales"}
+
+
 def test_wider_readers_wait_for_a_person_even_when_the_content_changed(tmp_path: Path) -> None:
     source = FakeConnector(items=many(2), readers={"policies/0.txt": frozenset({"group:hr"})})
     with kbm_over(tmp_path, source) as kbm:

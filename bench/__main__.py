@@ -22,6 +22,7 @@ PARTS = {
     "quality": "bench.quality",
     "ask": "bench.asking",
     "index": "bench.indexing",
+    "year": "bench.year",
 }
 WIDTH = 130
 """Columns of the table where no terminal says otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
@@ -58,8 +58,9 @@ class Canaries:
             connection.execute(
                 insert(canary).values(
                     gpt=gpt,
-                    target=str(made.version),
-                    rc=1,
+                    # A form of an earlier canary, rc.2 and so on, is promoted to the number it was meant for.
+                    target=str(replace(made.version, rc=None)),
+                    rc=made.version.rc or 1,
                     group=audience.group,
                     share=audience.share,
                     salt=secrets.token_hex(8),

@@ -201,9 +201,11 @@ class Company(CheckedCompany):
 
         def act() -> None:
             with self.kbm.working("canary", GPT):
-                self.kbm.canary.promote(GPT, max_drop=0.03, who="anna", why="good", progress=PROGRESS)
+                made = self.kbm.canary.promote(GPT, max_drop=0.03, who="anna", why="good", progress=PROGRESS)
+            assert made.version.rc is None or str(made.version) == self.world.live
 
-        self.do(self.step(act, canary=None, live_content=content), crash)
+        refusals = (HeldForPerson,)
+        self.do(self.step(act, canary=None, live_content=content, refusals=refusals), crash)
 
     # -- keeping small, forgetting, coming back ----------------------------------------------------------------
 

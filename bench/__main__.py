@@ -23,6 +23,7 @@ PARTS = {
     "ask": "bench.asking",
     "index": "bench.indexing",
     "year": "bench.year",
+    "serving": "bench.serving",
 }
 WIDTH = 130
 """Columns of the table where no terminal says otherwise."""

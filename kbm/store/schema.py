@@ -346,7 +346,7 @@ answer = Table(
     Column("cause", String),
     Column("confidence", Float, nullable=False),
     Column("hits", Text, nullable=False),  # JSON: chunk ids in order; {"erased": mark} after an erasure
-    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, keyed hash], or {"erased": mark}
+    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, keyed hash]; erased as above
     Column("degraded", Text, nullable=False),  # JSON
     Column("took_ms", Integer, nullable=False),
     Column("made_with", String, nullable=False),  # the version of kbm that answered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -132,8 +132,13 @@ class RunCanary:
             raise NothingLive(f"{gpt.name} has a canary but no live release")
         taken = {one.version for one in self.releases.all(gpt.name)}
         target = number(live.version, between(live.version, found.target), taken)
+        # One that was stopped and started again counts on after the forms it had before.
+        forms = [one.rc or 0 for one in taken if replace(one, rc=None) == target]
         made = self.build.run(
-            gpt, progress, at_least=between(live.version, found.target), rc=(target, found.rc + 1)
+            gpt,
+            progress,
+            at_least=between(live.version, found.target),
+            rc=(target, max(found.rc, *forms, 0) + 1),
         ).release
         if made.seq == now.seq:
             return now, ""

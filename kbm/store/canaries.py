@@ -88,7 +88,7 @@ class Canaries:
             moved = connection.execute(
                 update(canary)
                 .where(canary.c.id == found.id, canary.c.state == CanaryState.RUNNING)
-                .values(rc=made.version.rc, target=str(target))
+                .values(rc=made.version.rc or found.rc, target=str(target))
             ).rowcount
             if not moved:  # stopped meanwhile
                 return

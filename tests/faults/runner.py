@@ -27,7 +27,7 @@ from typing import Any
 
 import structlog
 
-from kbm import faults
+from kbm import faults, registry
 from tests.faults import oracle
 from tests.faults.company import Company, CountingEmbedder
 from tests.faults.scenarios import TOPICS, Topic
@@ -191,6 +191,7 @@ def load() -> None:
     """Import what the children would have to import each, and make sure that forking is safe."""
     for name in MODULES:
         importlib.import_module(name)
+    registry.installed()
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         raise RuntimeError(f"a process of {threads} threads must not fork")

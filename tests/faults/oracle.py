@@ -74,7 +74,7 @@ def seen(company: Company) -> Seen:
                 company, "catalogue", "SELECT to_version FROM pointer_move WHERE name = 'live' ORDER BY id"
             ),
             "receipts": _column(company, "journal", "SELECT id FROM answer ORDER BY id"),
-            "vectors": kbm.vectors.count() if (company.data / "chroma").exists() else 0,
+            "vectors": _n_vectors(company),
             "problems": problems,
         }
 
@@ -252,6 +252,16 @@ def residue(company: Company, words: Collection[str] = (*SECRET_WORDS, ERASED)) 
             if word.encode() in data or word in path.name
         ]
     return found
+
+
+def _n_vectors(company: Company) -> int:
+    """Count vectors without Chroma, which is looked at from another process after a crash: that takes seconds."""
+    path = company.data / "chroma" / "chroma.sqlite3"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as connection:
+        there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'embeddings'").fetchone()
+        return connection.execute("SELECT count(*) FROM embeddings").fetchone()[0] if there else 0
 
 
 def _column(company: Company, database: str, query: str) -> list[Any]:

@@ -11,6 +11,23 @@ from kbm.config import CONFIG_NAME, GptSection, KbmSection, PeopleSection, Setti
 from kbm.ports import Connector, Embedder
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder
 
+ONE_FOLDER_TOML = """\
+[kbm]
+name = "Test company"
+embedder = "none"
+
+[sources.docs]
+kind = "files"
+url = "./docs"
+readers = ["everyone"]
+
+[gpts.helper]
+title = "Helper"
+sources = ["docs"]
+people = { owner = "owner@test.example" }
+"""
+"""A ``kbm.toml`` of the smallest company: one folder, one GPT, no embedder."""
+
 
 def settings(
     folder: Path,
@@ -60,4 +77,4 @@ def kbm_over(
         yield kbm
 
 
-__all__ = ["kbm_over", "settings"]
+__all__ = ["ONE_FOLDER_TOML", "kbm_over", "settings"]

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from kbm.domain.identity import document_id
 from kbm.entrypoints.api.app import create_app
-from kbm.testing.builders import kbm_over
+from kbm.testing.builders import ONE_FOLDER_TOML, kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress
 
 PAGES = {
@@ -24,23 +24,6 @@ PAGES = {
     "press.txt": "The press KB 40 holds 40 tons. It weighs 900 kilograms.",
     "hr/pay.txt": "The pay of the board is 250,000 euros a year.",
 }
-
-
-TOML = """\
-[kbm]
-name = "Test company"
-embedder = "none"
-
-[sources.docs]
-kind = "files"
-url = "./docs"
-readers = ["everyone"]
-
-[gpts.helper]
-title = "Helper"
-sources = ["docs"]
-people = { owner = "owner@test.example" }
-"""
 
 
 @pytest.fixture
@@ -203,7 +186,7 @@ def test_feedback_is_noted(client: TestClient) -> None:
 
 def test_a_real_server_answers_and_ends_on_a_signal(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / "kbm.toml").write_text(TOML)
+    (tmp_path / "kbm.toml").write_text(ONE_FOLDER_TOML)
     (tmp_path / "docs" / "leave.txt").write_text(PAGES["leave.txt"])
     kbm = [sys.executable, "-m", "kbm"]
     subprocess.run([*kbm, "nightly"], cwd=tmp_path, check=True, capture_output=True, timeout=60)

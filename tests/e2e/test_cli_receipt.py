@@ -15,25 +15,10 @@ from typer.testing import CliRunner
 
 from kbm.entrypoints.cli.main import app
 from kbm.services.retrieve import Caller
-from kbm.testing.builders import kbm_over
+from kbm.testing.builders import ONE_FOLDER_TOML, kbm_over
 from kbm.testing.fakes import FakeClock, FakeConnector, NoProgress
 
 LEAVE = "How many days of leave do employees get?"
-TOML = """\
-[kbm]
-name = "Test company"
-embedder = "none"
-
-[sources.docs]
-kind = "files"
-url = "./docs"
-readers = ["everyone"]
-
-[gpts.helper]
-title = "Helper"
-sources = ["docs"]
-people = { owner = "owner@test.example" }
-"""
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -46,7 +31,7 @@ def test_the_command_shows_verifies_and_fails_with_its_exit_code(tmp_path: Path)
     (tmp_path / "docs" / "leave.txt").write_text(
         "Employees get 30 days of leave a year. Ask four weeks ahead."
     )
-    (tmp_path / "kbm.toml").write_text(TOML)
+    (tmp_path / "kbm.toml").write_text(ONE_FOLDER_TOML)
     run(tmp_path, "nightly")
     id = json.loads(run(tmp_path, "ask", "helper", LEAVE, "--json")[1])["answer_id"]
     shown = run(tmp_path, "receipt", id, "--json")

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.faults.runner TOPIC FOLDER most|rest
+    python -m tests.faults.runner TOPIC FOLDER most|rest|ENOSPC|EIO
 
 Importing everything takes seconds, running a command a tenth of one: so this process imports once, opens nothing,
 starts no thread, and lets children do the work. A case is: copy the prepared folder, let a child run the topic's
@@ -22,6 +22,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def run(topic: Topic, folder: Path, which: str) -> list[dict[str, Any]]:
     after["vectors_before"] = before["vectors"]
     lines = [_line("undisturbed", "", after["problems"] + in_child(folder, lambda: at_end(topic, straight)))]
     reached = set(undisturbed["steps"])
+    if which.isupper():
+        return lines + list(_failures(topic, folder, which, before, after, undisturbed))
     lines += [_line(one, "", ["no command comes to it"]) for one in topic.points if one not in reached]
     for point, when in cases(topic, reached, which):
         started = time.monotonic()
@@ -80,6 +83,37 @@ def cases(topic: Topic, reached: set[str], which: str) -> list[tuple[str, str]]:
     return [one for one in own if one not in rest] if which == "most" else rest + others
 
 
+def _failures(
+    topic: Topic,
+    folder: Path,
+    error: str,
+    before: oracle.Seen,
+    after: oracle.Seen,
+    undisturbed: dict[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """Let the n-th step fail with *error*, for every n there is."""
+    steps = undisturbed["steps"]
+    for n, point in enumerate(steps, start=1):
+        started = time.monotonic()
+        case = folder / f"{n}-{error}"
+        shutil.copytree(folder / "base", case)
+        try:
+            status = fork(case, partial(commands, topic, case, f"*:{n}:{error}"))
+            problems = [] if _ended_well(status, case) else [f"it ended otherwise: {_log(case)}"]
+            problems += _looked_at(topic, case, before, after, undisturbed)
+        except ChildFailed as failed:
+            problems = [str(failed)]
+        yield _line(f"{n} {point}", error, problems, time.monotonic() - started)
+        if not problems:
+            shutil.rmtree(case)
+
+
+def _ended_well(status: int, case: Path) -> bool:
+    """Tell whether a command got through, or ended with an error that is meant for people."""
+    words = _log(case)
+    return os.WIFEXITED(status) and (status == 0 or "kbm.errors." in words or "OSError: [Errno" in words)
+
+
 def _case(
     topic: Topic, case: Path, fault: str, before: oracle.Seen, after: oracle.Seen, undisturbed: dict[str, Any]
 ) -> Iterator[str]:
@@ -87,6 +121,13 @@ def _case(
     if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
         yield f"the child was not killed: {_log(case)}"
         return
+    yield from _looked_at(topic, case, before, after, undisturbed)
+
+
+def _looked_at(
+    topic: Topic, case: Path, before: oracle.Seen, after: oracle.Seen, undisturbed: dict[str, Any]
+) -> Iterator[str]:
+    """Say what does not hold in a folder as it was left, and after the commands were run again."""
     copy = case.with_name(f"{case.name}-copy")
     shutil.copytree(case, copy)
     crashed = in_child(case, lambda: oracle.seen(_shown(topic.company(copy))))

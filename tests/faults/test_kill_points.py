@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def killed(topic: str, folder: Path, which: str) -> list[str]:
-    """Run a topic's cases; gives what does not hold, by case."""
+    """Kill a topic; gives what does not hold, by case."""
+    return [
+        f"{line['point']} {line['when']}: {problem}"
+        for line in told(topic, folder, which)
+        for problem in line["problems"]
+    ]
+
+
+def told(topic: str, folder: Path, which: str) -> list[dict[str, Any]]:
+    """Run cases of a topic in a process of their own; gives its lines."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.runner", topic, folder / "cases", which],
         cwd=ROOT,
@@ -46,11 +56,8 @@ def killed(topic: str, folder: Path, which: str) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [
-        f"{line['point']} {line['when']}: {problem}"
-        for line in json.loads(done.stdout)
-        for problem in line["problems"]
-    ]
+    lines: list[dict[str, Any]] = json.loads(done.stdout)
+    return lines
 
 
 @pytest.mark.parametrize("topic", TOPICS)

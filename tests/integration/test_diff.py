@@ -20,7 +20,7 @@ from kbm.errors import NotFound
 from kbm.services.diff import ReleaseDiff
 from kbm.services.notes import notes_of, to_markdown
 from kbm.services.notes_html import to_html
-from kbm.testing.builders import kbm_over
+from kbm.testing.builders import ONE_FOLDER_TOML, kbm_over
 from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
 
 PAGES = {
@@ -28,21 +28,6 @@ PAGES = {
     "press.txt": "The press holds 40 tons and weighs 900 kilograms.",
     "old.txt": "An old page that nobody needs.",
 }
-TOML = """\
-[kbm]
-name = "Test company"
-embedder = "none"
-
-[sources.docs]
-kind = "files"
-url = "./docs"
-readers = ["everyone"]
-
-[gpts.helper]
-title = "Helper"
-sources = ["docs"]
-people = { owner = "owner@test.example" }
-"""
 
 
 def release(kbm: Kbm) -> str:
@@ -326,7 +311,7 @@ def test_another_state_of_the_embedder_is_said_in_words(tmp_path: Path, language
 def test_the_command_line_tells_both(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
-    (tmp_path / "kbm.toml").write_text(TOML)
+    (tmp_path / "kbm.toml").write_text(ONE_FOLDER_TOML)
     for name, text in PAGES.items():
         (docs / name).write_text(text)
 

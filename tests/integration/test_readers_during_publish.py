@@ -20,6 +20,7 @@ import httpx
 
 from kbm.bootstrap import Kbm
 from kbm.config import load_settings
+from kbm.testing.builders import ONE_FOLDER_TOML
 from kbm.testing.fakes import FakeConnector, NoProgress
 
 N_READERS, N_CYCLES, BUILD_EVERY = 8, 100, 20
@@ -39,22 +40,6 @@ MACHINES = (
 )
 PAUSE_S = 0.01
 EDITION = re.compile(r"edition e(\d+)")
-
-TOML = """\
-[kbm]
-name = "Test company"
-embedder = "none"
-
-[sources.docs]
-kind = "files"
-url = "./docs"
-readers = ["everyone"]
-
-[gpts.helper]
-title = "Helper"
-sources = ["docs"]
-people = { owner = "owner@test.example" }
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +102,7 @@ class Line:
 def line(folder: Path) -> Iterator[Line]:
     """Open the side that writes, with a first edition."""
     (folder / "docs").mkdir()
-    (folder / "kbm.toml").write_text(TOML, encoding="utf-8")
+    (folder / "kbm.toml").write_text(ONE_FOLDER_TOML, encoding="utf-8")
     source = FakeConnector()
     with Kbm(load_settings(folder / "kbm.toml"), connectors={"docs": source}) as kbm:
         made = Line(kbm, source)

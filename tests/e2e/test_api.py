@@ -47,6 +47,7 @@ def test_ask_gives_the_object_of_the_contract(client: TestClient) -> None:
         "answer_id",
         "gpt",
         "release",
+        "canary",
         "outcome",
         "cause",
         "confidence",

@@ -69,6 +69,11 @@ def seen(company: Company) -> Seen:
                 f"{one.action} {one.subject} {json.dumps(dict(one.detail), sort_keys=True)}"
                 for one in kbm.catalogue.audit.entries()
             ],
+            "visibility": _column(
+                company,
+                "catalogue",
+                "SELECT change || document_no || readers FROM visibility_change ORDER BY epoch",
+            ),
             "golden": {one.id: one.state for one in kbm.catalogue.golden.all(GPT)},
             "moves": _column(
                 company, "catalogue", "SELECT to_version FROM pointer_move WHERE name = 'live' ORDER BY id"
@@ -182,7 +187,7 @@ def after_swap(now: Seen, before: Seen, after: Seen) -> list[str]:
 
 COMPARED = (
     *("live", "moves", "previous", "canary", "releases", "answers"),
-    *("documents", "golden", "vectors", "decisions"),
+    *("documents", "visibility", "golden", "vectors", "decisions"),
 )
 
 

@@ -1,0 +1,29 @@
+"""Let the first step fail, then the second, then the third, until a command gets through all of them.
+
+The way SQLite is tested: whatever fails and wherever, the command says so or goes on without it, live answers as it
+did, nothing is lost, and the same command run again ends as if nothing had happened. The oracle looks each time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_kill_points import folder, told
+
+__all__ = ["folder"]
+
+
+@pytest.mark.parametrize(
+    "which",
+    ["ENOSPC/4", pytest.param("ENOSPC", marks=pytest.mark.slow), pytest.param("EIO", marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("topic", ["nightly", "compact", "erase", "backup"])
+def test_whichever_step_fails_nothing_is_lost_and_the_next_run_completes(
+    topic: str, which: str, folder: Path
+) -> None:
+    lines = told(topic, folder, which)
+
+    assert [f"{line['point']}: {problem}" for line in lines for problem in line["problems"]] == []
+    assert len(lines) > 1

@@ -1,0 +1,144 @@
+"""What a company has been through before it is killed."""
+
+from __future__ import annotations
+
+from kbm.domain.evaluation import GoldenQuestion
+from kbm.services.retrieve import Caller
+from kbm.testing.fakes import NoProgress
+from tests.faults.commands import BACKUP, EXPORT, GOLDEN, erase
+from tests.faults.company import (
+    ERASED,
+    GPT,
+    PAGES,
+    QUESTIONS,
+    SOURCE,
+    Company,
+    CountingEmbedder,
+    ballast,
+)
+
+
+def nothing(company: Company) -> None:
+    """Let there be a source, and nothing else."""
+    company.write(PAGES)
+
+
+def a_release(company: Company) -> None:
+    """Let a first night have gone by."""
+    nothing(company)
+    company.nights(1)
+
+
+def news(company: Company) -> None:
+    """Let the source have changed since: two pages new, two changed, one gone."""
+    a_release(company)
+    pages = {id: text for id, text in PAGES.items() if id != "waste.txt"}
+    pages["leave.txt"] = "Employees get 31 days of leave a year, and six more after ten years."
+    pages["press.txt"] += "\n\nIts hammer is new since March."
+    pages["dogs.txt"] = "Dogs stay at the entrance."
+    pages["bikes.txt"] = "Bicycles stand under the roof beside hall one."
+    company.write(pages)
+
+
+def narrowed(company: Company) -> None:
+    """Let the source have closed two pages since."""
+    a_release(company)
+    company.write(PAGES, readers={"travel.txt": "group:hr", ERASED: "group:hr"})
+
+
+def many_gone(company: Company) -> None:
+    """Let so much be gone that a plan waits for a person."""
+    company.write({**PAGES, **{f"old/{n}.txt": f"Machine {n} was sold in {1990 + n}." for n in range(12)}})
+    company.nights(1)
+    company.write(PAGES)
+    with company.on(1).opened() as kbm:
+        company.sync(kbm)
+
+
+def stored(company: Company) -> None:
+    """Let the news be stored, and not built."""
+    news(company)
+    with company.on(9).opened() as kbm:
+        company.sync(kbm)
+
+
+def candidate(company: Company) -> None:
+    """Let a candidate wait, and golden questions that its news have overtaken."""
+    stored(company)
+    with company.on(9).opened() as kbm:
+        kbm.catalogue.golden.put(GPT, GOLDEN)
+        company.build(kbm)
+
+
+def two_releases(company: Company) -> None:
+    """Let a second release have taken over from the first."""
+    nothing(company)
+    company.nights(2)
+
+
+def other_rules(company: Company) -> None:
+    """Let a candidate with other instructions wait beside live, and news be at the source."""
+    news(company)
+    changed = company.source().items
+    company.write(PAGES)
+    with company.on(9, instructions="Answer shortly.").opened() as kbm:
+        company.build(kbm)
+    company.write(changed)
+
+
+def many_releases(company: Company) -> None:
+    """Let many nights have gone by under a rule that keeps few, and put much away long ago."""
+    nothing(company)
+    company.nights(6)
+    with company.on(7, keep=2).opened() as kbm, kbm.working("compact", GPT):
+        kbm.compact.run([GPT], NoProgress())
+    body = dict(company.source().items)
+    for day in (8, 9, 10, 11):
+        body["travel.txt"] = f"A hotel may cost {day}0 euros a night."
+        company.write(body)
+        with company.on(day).opened() as kbm:
+            company.sync(kbm)
+            company.build(kbm)
+            kbm.publish.run(GPT, str(kbm.catalogue.releases.all(GPT)[0].version), who="anna", why="test")
+    ballast(company.data / "catalogue.db", 8_000_000)
+
+
+def cited(company: Company) -> None:
+    """Let two releases hold a person's file, and answers have quoted it."""
+    nothing(company)
+    company.nights(2, changed=ERASED)
+    with company.on(2).opened() as kbm:
+        kbm.catalogue.golden.put(
+            GPT, [GoldenQuestion(id="pay", question=QUESTIONS[-1], expected=(f"{SOURCE}:{ERASED}",))]
+        )
+        kbm.ask.run(GPT, QUESTIONS[-1], Caller())
+        kbm.ask.run(GPT, QUESTIONS[0], Caller())
+
+
+def put_away(company: Company) -> None:
+    """Let the first releases be put away, and merged away."""
+    nothing(company)
+    company.nights(5)
+    with company.on(6, keep=2).opened() as kbm, kbm.working("compact", GPT):
+        kbm.compact.run([GPT], NoProgress())
+
+
+def a_backup(company: Company) -> None:
+    """Let a backup have been taken, and an erasure and a night have come after it."""
+    cited(company)
+    with company.on(3).opened() as kbm:
+        kbm.backup.run(company.root / BACKUP, NoProgress(), who="cron")
+    erase(company.on(4), CountingEmbedder())
+    company.write({**company.source().items, "late.txt": "Late buses go at ten and at eleven."})
+    with company.on(5).opened() as kbm:
+        company.night(kbm)
+
+
+def an_export(company: Company) -> None:
+    """Let another company have exported a release, and this one be empty."""
+    nothing(company)
+    (company.root / "origin").mkdir()
+    origin = Company(company.root / "origin")
+    two_releases(origin)
+    with origin.on(2).opened() as kbm:
+        kbm.export_release.run(GPT, "1.0.1", company.root / EXPORT, NoProgress())

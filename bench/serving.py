@@ -81,8 +81,12 @@ def _go_back(part: Part, kbm: Kbm, n: int, folder: Path) -> None:
         rows(texts(n, seed=21), first=0), clustered(n, seed=21), {"readable": np.ones(n, dtype=np.bool_)}
     )
 
+    newest, before = (str(one.version) for one in kbm.catalogue.releases.all(GPT)[:2])
+
     def back() -> None:
-        kbm.publish.roll_back(GPT, to=None, who="bench", reason="measured")
+        live = kbm.retrieve.release_of(GPT)
+        to = before if str(live.version) == newest else newest
+        kbm.publish.roll_back(GPT, to=to, who="bench", reason="measured")
         live = kbm.retrieve.release_of(GPT)
         kbm.indexes.open(GPT, live.index_spec, live.seq, live.index_digest)
 

@@ -72,6 +72,12 @@ class Publish:
             raise UsageError("a rollback needs its reason", hint='say it with --reason "…"')
         live = self.releases.live(gpt)
         earlier = self.releases.get(gpt, to) if to else self.releases.previous(gpt)
+        if to is None and earlier is not None and live is not None and earlier.seq > live.seq:
+            # "The one before" is what was taken back: repeating a rollback must never bring that in again.
+            raise UsageError(
+                f"{self.releases.rolled_back(gpt)} already; {gpt} {live.version} answers on",
+                hint=f"name the release to go to: kbm rollback {gpt} --to VERSION --reason …",
+            )
         if earlier is None:
             raise UsageError(f"no other release of {gpt} was live before", hint=f"see kbm releases {gpt}")
         if earlier.published_at is None:

@@ -255,6 +255,20 @@ def test_a_rollback_lets_the_one_before_answer_without_building(tmp_path: Path) 
         assert index_files(tmp_path) == files
 
 
+def test_a_rollback_run_again_never_brings_the_bad_release_back(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        two_releases(kbm, source)
+        kbm.publish.roll_back("helper", to=None, who="anna", reason="31 is wrong")
+
+        with pytest.raises(UsageError, match=r"rolled back from 1\.0\.1 to 1\.0\.0 already"):
+            kbm.publish.roll_back("helper", to=None, who="anna", reason="31 is wrong")
+
+        live = kbm.catalogue.releases.live("helper")
+        assert live is not None
+        assert str(live.version) == "1.0.0"
+
+
 def test_a_rollback_needs_a_reason_and_somewhere_to_go(tmp_path: Path) -> None:
     source = FakeConnector(items=dict(PAGES))
     with kbm_over(tmp_path, source) as kbm:

@@ -165,7 +165,7 @@ class Company(CheckedCompany):
         """Let the release before answer again."""
 
         def act() -> None:
-            self.kbm.publish.roll_back(GPT, to=None, who="anna", reason="it was better")
+            self.kbm.publish.roll_back(GPT, to=self.world.previous, who="anna", reason="it was better")
 
         self.do(self.step(act, live=self.world.previous), crash)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kbm.domain.identity import Digest
 from kbm.domain.releases import IndexSpec
 from kbm.domain.retrieval import IndexRow, SealedIndex, SegmentRecord
+from kbm.errors import IndexDamaged, ReleaseNotSealed
 from kbm.ports import Vectors
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Indexes:
 
         A merge or an erasure describes a release anew. It is opened again then, and every other one that changed is
         let go with it: a mapped file that was unlinked holds its room, and its bytes, as long as somebody maps it.
+
+        Raises:
+            IndexDamaged: its files are gone, or are not what was sealed.
         """
         from kbm_indexes.release_index import ReleaseIndex
 
@@ -68,7 +72,14 @@ class Indexes:
                     if stamped != _stamp(*each):
                         del self._open[each]
                 # Stamped before it is read: what changes meanwhile is read again the next time.
-                self._open[key] = (stamp, digest), ReleaseIndex.open(*key, self._segments)
+                try:
+                    opened = ReleaseIndex.open(*key, self._segments)
+                except ReleaseNotSealed as error:
+                    # The catalogue knows it as sealed: its files are gone, and building would find nothing to do.
+                    raise IndexDamaged(
+                        f"the index of release {seq} of {gpt} is gone", hint="run `kbm doctor --fix`"
+                    ) from error
+                self._open[key] = (stamp, digest), opened
                 while len(self._open) > OPEN_RELEASES:
                     self._open.popitem(last=False)
             self._open.move_to_end(key)

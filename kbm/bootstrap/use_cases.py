@@ -10,10 +10,13 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
+import structlog
+
 from kbm.bootstrap.parts import Parts
 from kbm.config import hours
 from kbm.domain.archive import ErasedItem
 from kbm.domain.documents import EVERYONE
+from kbm.errors import KbmError
 from kbm.services.ask import Ask
 from kbm.services.backup import Backup
 from kbm.services.build import Build
@@ -34,13 +37,15 @@ from kbm.services.rebuild import Rebuild
 from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
 from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
-from kbm.services.retrieve import Retrieve, ServedGpt
+from kbm.services.retrieve import Caller, Retrieve, ServedGpt
 from kbm.services.rows import Rows
 from kbm.services.sync import Sync
 from kbm.store.backup import Backups
 from kbm.store.exports import ExportFolders
 from kbm.store.restores import write_ledger
 from kbm.store.trace_files import TraceFiles
+
+log = structlog.get_logger()
 
 
 class Kbm(Parts):
@@ -150,6 +155,7 @@ class Kbm(Parts):
         """Take a release in from a neutral folder."""
         return ImportRelease(
             gpts={name: section.sources for name, section in self.settings.gpts.items()},
+            readers={name: frozenset(one.readers) for name, one in self.settings.sources.items()},
             documents=self.catalogue.documents,
             texts=self.catalogue.texts,
             releases=self.catalogue.releases,
@@ -217,6 +223,7 @@ class Kbm(Parts):
             canary=self.canary,
             releases=self.catalogue.releases,
             canaries=self.catalogue.canaries,
+            rebuild=self.rebuild,
             compact=self.compact,
             forget=self.forget_questions,
             erase=self.erase,
@@ -265,6 +272,19 @@ class Kbm(Parts):
     def ask(self) -> Ask:
         """Answer questions."""
         return Ask(retrieve=self.retrieve, journal=self.journal, canaries=self.canary_watch, clock=self.clock)
+
+    def warm_up(self) -> None:
+        """Open both databases, the embedder, and the live release of each GPT that has one."""
+        self.catalogue.documents.epoch()
+        for gpt in self.settings.gpts:
+            self.journal.questions.on_canary(gpt, self.clock.now())
+            live = self.catalogue.releases.live(gpt)
+            if live is None:
+                continue
+            try:
+                self.retrieve.run(gpt, "Was ist neu? What is new? Quoi de neuf ?", Caller())
+            except KbmError as error:
+                log.warning("gpt_not_warm", gpt=gpt, release=str(live.version), why=error.code)
 
     @cached_property
     def canary_watch(self) -> CanaryWatch:

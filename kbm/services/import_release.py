@@ -8,13 +8,13 @@ the next sync brings them up to date, as it does with any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from kbm.domain.archive import Export, ExportedDocument
-from kbm.domain.documents import Chunk, lay_out
+from kbm.domain.documents import Chunk, lay_out, narrowed
 from kbm.domain.identity import DocumentId, VersionId, chunk_id
 from kbm.domain.releases import (
     IndexSpec,
@@ -35,9 +35,13 @@ _SEGMENT_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRelease:
-    """The use case with what it needs; ``gpts`` gives the sources of each configured GPT."""
+    """The use case with what it needs.
 
-    gpts: dict[str, tuple[str, ...]]
+    ``gpts`` gives the sources of each configured GPT, ``readers`` the default readers of each source.
+    """
+
+    gpts: Mapping[str, tuple[str, ...]]
+    readers: Mapping[str, frozenset[str]]
     documents: Documents
     texts: Texts
     releases: Releases
@@ -51,6 +55,9 @@ class ImportRelease:
 
     def run(self, folder: Path, progress: Progress) -> Release:
         """Take a release in as a candidate; one that is there already stays as it is.
+
+        A document that is new here gets no more readers than its source has by default here: who reads wider is
+        for the source to say, at the next sync, and for a person to approve.
 
         Raises:
             ArchiveRefused: the folder is damaged, contradicts itself, or holds what was erased here.
@@ -68,7 +75,12 @@ class ImportRelease:
                 f"{gpt} {version} is here with another content, and a number means one only; nothing was changed",
                 hint=f"here: {there.digest}, in the folder: {export.release.digest}",
             )
-        numbers = self.imported.take_in(export.documents)
+        numbers = self.imported.take_in(
+            [
+                replace(one, readers=narrowed(self.readers[one.source], one.readers))
+                for one in export.documents
+            ]
+        )
         made = there or self._store(export, vectors, numbers, progress)
         self.imported.show(numbers.values())
         log.info("release_imported", gpt=gpt, release=version, digest=made.digest)

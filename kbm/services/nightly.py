@@ -32,6 +32,7 @@ from kbm.services.evaluate import Evaluate, may_publish
 from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.needs import Canaries, Releases
 from kbm.services.publish import Publish
+from kbm.services.rebuild import Rebuild
 from kbm.services.sync import SourceToSync, Sync, SyncResult
 
 log = structlog.get_logger()
@@ -131,6 +132,7 @@ class Nightly:
     canary: RunCanary
     releases: Releases
     canaries: Canaries
+    rebuild: Rebuild
     compact: Compact
     forget: ForgetQuestions
     erase: Erase
@@ -183,6 +185,7 @@ class Nightly:
     def _one(self, gpt: GptToBuild, policy: NightPolicy, progress: Progress, who: str) -> GptNight:
         """Do one GPT; what goes wrong in it is told and ends with it."""
         try:
+            self.rebuild.mend_live(gpt.name, progress)
             return self._steps(gpt, policy, progress, who)
         except LeaseLost:
             raise

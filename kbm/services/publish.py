@@ -203,6 +203,18 @@ def _check(asked: OverrideAsked, gpt: str, sponsor: str) -> None:
         )
 
 
+def publish_command(gpt: str, version: object, verdict: GateVerdict | None) -> str:
+    """Give the command by which a person lets a release answer, with what its gate then asks for."""
+    match verdict:
+        case GateVerdict.FAIL:
+            asked = ' --override "…" --as SPONSOR'
+        case GateVerdict.HOLD:
+            asked = ' --why "…"'
+        case _:
+            asked = ""
+    return f"kbm publish {gpt} {version}{asked}"
+
+
 def _ask_a_person(
     report: GateReport,
     made: Release,

@@ -89,6 +89,21 @@ class Rebuild:
             for one in findings
         ]
 
+    def mend_live(self, gpt: str, progress: Progress) -> None:
+        """Look at the index of the live release, and write damaged ones of the GPT anew if it is damaged.
+
+        Raises:
+            IndexDamaged: it did not come to the digest it was sealed with.
+        """
+        live = self.releases.live(gpt)
+        if live is None:
+            return
+        try:
+            self.indexes.probe(gpt, live.index_spec, live.seq)
+        except (IndexDamaged, ReleaseNotSealed) as error:
+            log.warning("live_index_damaged", gpt=gpt, release=str(live.version), why=str(error))
+            self.fix(gpt, self.check(gpt), progress)
+
     def bring_back(self, gpt: str, release: Release, progress: Progress) -> Release:
         """Write the index of a release that was put away again; one that is there stays as it is.
 

@@ -31,6 +31,7 @@ from kbm.faults import fault_point
 from kbm.ports import Clock, Notifier
 from kbm.services.needs import Ages, Documents, Plans, Reports
 from kbm.services.nightly import GptNight, Night
+from kbm.services.publish import publish_command
 from kbm.services.report_pages import make_report, pages_of
 from kbm.services.sync import SyncResult
 
@@ -219,7 +220,7 @@ class MorningReport:
                         subject=f"{one.gpt} {version}",
                         why=step.held,
                         people=owner,
-                        command=f"kbm publish {one.gpt} {version}",
+                        command=publish_command(one.gpt, version, step.gate.verdict if step.gate else None),
                     )
 
     def _people_of(self, source: str) -> tuple[str, ...]:

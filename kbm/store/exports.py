@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from kbm import __version__
 from kbm.domain.archive import Export, ExportedDocument, ExportedRelease
@@ -38,6 +39,9 @@ from kbm.store.texts import decode, encode
 
 _FORMAT = 1
 _MANIFEST, _DOCUMENTS, _CHUNKS, _VECTORS = "manifest.json", "documents.jsonl", "chunks.jsonl", "vectors.npy"
+_STRICT = ConfigDict(strict=True, extra="forbid")
+_INDEX_SPEC = TypeAdapter(with_config(_STRICT)(IndexSpec))
+_ANSWER_SPEC = TypeAdapter(with_config(_STRICT)(AnswerSpec))
 _MOST_BYTES = 1 << 34
 """No file of an export is larger; one that says so was made to fill the memory."""
 
@@ -129,14 +133,13 @@ def _read(folder: Path) -> tuple[Export, Vectors | None]:
 
 def _release(body: dict[str, Any]) -> ExportedRelease:
     """Read the release of a manifest; Any is JSON."""
-    answer = dict(body["answer_spec"])
     return ExportedRelease(
-        gpt=str(body["gpt"]),
+        gpt=_text(body, "gpt"),
         version=Version.parse(body["version"]),
         digest=Digest(str(body["digest"])),
         index_digest=Digest(str(body["index_digest"])),
-        index_spec=IndexSpec(**body["index_spec"]),
-        answer_spec=AnswerSpec(**{**answer, "languages": tuple(answer["languages"])}),
+        index_spec=_INDEX_SPEC.validate_json(json.dumps(body["index_spec"])),
+        answer_spec=_answer_spec(body["answer_spec"]),
         sources=tuple(str(one) for one in body["sources"]),
         n_documents=int(body["n_documents"]),
         n_chunks=int(body["n_chunks"]),
@@ -144,6 +147,23 @@ def _release(body: dict[str, Any]) -> ExportedRelease:
         tools={str(name): str(one) for name, one in body["tools"].items()},
         made_with=str(body["made_with"]),
     )
+
+
+def _answer_spec(body: Any) -> AnswerSpec:
+    """Read an answer spec; Any is JSON."""
+    made = _ANSWER_SPEC.validate_json(json.dumps(body))
+    if not 0 <= made.threshold <= made.uncertain_below <= 1:
+        raise ValueError("answer_spec: 0 <= threshold <= uncertain_below <= 1 does not hold")
+    return made
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    """Give a field that must be text the database can hold; Any is JSON."""
+    found = body[name]
+    if not isinstance(found, str):
+        raise TypeError(f"{name} is no text")
+    found.encode("utf-8")  # half of a surrogate pair raises
+    return found
 
 
 def _document_json(one: ExportedDocument) -> dict[str, Any]:
@@ -168,10 +188,12 @@ def _document_json(one: ExportedDocument) -> dict[str, Any]:
 
 def _document(body: dict[str, Any]) -> ExportedDocument:
     """Read a line; Any is JSON."""
-    texts = {name: str(body[name]) for name in ("source", "item_id", "title", "url", "author", "media_type")}
+    texts = {
+        name: _text(body, name) for name in ("source", "item_id", "title", "url", "author", "media_type")
+    }
     made = ExportedDocument(
         **texts,
-        parent=None if body["parent"] is None else str(body["parent"]),
+        parent=None if body["parent"] is None else _text(body, "parent"),
         content=ContentHash(str(body["content"])),
         parser_digest=Digest(str(body["parser_digest"])),
         modified=datetime.fromisoformat(body["modified"]) if body["modified"] else None,

@@ -140,7 +140,8 @@ class Journal:
     def redact(self, chunks: Collection[ChunkId]) -> int:
         """Leave only marks of these chunks in every receipt; gives how many receipts named one of them.
 
-        The seals of the receipts still fit. Repeating it changes nothing.
+        A question that was answered from one of them is forgotten with it: its words are often the document's. The
+        seals of the receipts still fit. Repeating it changes nothing.
         """
         wanted, now = frozenset(chunks), iso(self._clock.now())
         last, n = "", 0
@@ -156,7 +157,11 @@ class Journal:
                 with fault_point("journal.redact"), self._writes.begin() as connection:
                     _overwrite(connection)
                     for row in named:
-                        left = _evidence(_recorded(row).receipt.without(wanted, self._secret.mac))
+                        left: dict[str, str | None] = {
+                            **_evidence(_recorded(row).receipt.without(wanted, self._secret.mac))
+                        }
+                        if any(id in row.citations for id in wanted):
+                            left |= {"question": None, "user_label": None}
                         connection.execute(
                             update(answer).where(answer.c.id == row.id).values(redacted_at=now, **left)
                         )

@@ -236,6 +236,22 @@ def test_receipts_plans_and_golden_questions_lose_it(tmp_path: Path, source: Fak
         assert made.proved
 
 
+def test_a_question_answered_from_it_is_forgotten_and_others_stay(
+    tmp_path: Path, source: FakeConnector
+) -> None:
+    with kbm_over(tmp_path, source) as kbm:
+        two_releases(kbm, source)
+        other = "How many days of leave do employees get?"
+        for question in ("What is the pension number of Maria Hartmann?", other):
+            assert kbm.ask.run("helper", question, Caller()).citations
+
+        erase(kbm)
+
+        left = kbm.journal.questions.since("helper", kbm.clock.now())
+        assert [one.question for one in left] == [other]
+    assert places_with(tmp_path, "pension number of Maria") == []
+
+
 def test_the_ledger_the_audit_log_and_the_certificate_hold_no_name(
     tmp_path: Path, source: FakeConnector
 ) -> None:

@@ -99,6 +99,51 @@ def test_readers_come_along(tmp_path: Path, exported: Path) -> None:
         assert "174,250" in found("board")
 
 
+def test_an_import_gives_nobody_more_than_the_source_gives_by_default_here(
+    tmp_path: Path, exported: Path
+) -> None:
+    with kbm_over(tmp_path / "b", FakeConnector(), readers={"docs": ["group:hr"]}) as kbm:
+        take_in(kbm, exported)
+        kbm.publish.run("helper", "1.0.0", who="anna", why="imported")
+
+        def found(*readers: str) -> list[str]:
+            hits = kbm.retrieve.run("helper", QUESTIONS[0], Caller(readers=frozenset({"everyone", *readers})))
+            return [passage.item_id for passage in hits.passages]
+
+        assert found() == []
+        assert "leave.txt" in found("group:hr")
+        assert "pay.txt" not in found(
+            "group:hr", "board"
+        )  # who may read by both: nobody, until a sync says more
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"threshold": "x"}, "threshold"),
+        ({"threshold": 0.9, "uncertain_below": 0.1}, "threshold"),
+        ({"languages": "de"}, "languages"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_an_answer_spec_of_other_types_is_refused_by_its_field(
+    tmp_path: Path, exported: Path, change: dict[str, Any], told: str
+) -> None:
+    spec = json.loads((exported / "manifest.json").read_text())["answer_spec"]
+    _resealed(exported, answer_spec=spec | change)
+
+    with kbm_over(tmp_path / "b", FakeConnector()) as kbm, pytest.raises(ArchiveRefused, match=told):
+        take_in(kbm, exported)
+
+
+@pytest.mark.parametrize("title", ["\ud800", 5])
+def test_a_title_that_no_database_holds_is_refused(tmp_path: Path, exported: Path, title: object) -> None:
+    _lines(exported, "documents.jsonl", lambda line: line.update(title=title))
+
+    with kbm_over(tmp_path / "b", FakeConnector()) as kbm, pytest.raises(ArchiveRefused):
+        take_in(kbm, exported)
+
+
 def test_the_next_sync_brings_imported_documents_up_to_date_and_embeds_nothing_twice(
     tmp_path: Path, source: FakeConnector, exported: Path
 ) -> None:

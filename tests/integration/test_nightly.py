@@ -11,7 +11,7 @@ from kbm.bootstrap import Kbm
 from kbm.domain.answers import Verdict
 from kbm.domain.canary import Audience
 from kbm.domain.evaluation import GoldenQuestion
-from kbm.errors import HeldForPerson, UsageError
+from kbm.errors import HeldForPerson, IndexDamaged, UsageError
 from kbm.services.build import GptToBuild
 from kbm.services.nightly import GptNight, NightPolicy
 from kbm.services.retrieve import Caller
@@ -83,6 +83,24 @@ def test_after_a_rollback_no_night_publishes_until_a_person_does(tmp_path: Path)
 
         assert (again.live, later.live) == ("1.0.0", "1.0.0")
         assert any("anna rolled back from 1.0.1" in why for step in later.steps for why in step.held)
+
+
+@pytest.mark.parametrize("what", ["rel-*", "seg-*"])
+def test_a_night_mends_the_index_of_live_before_anything_else(tmp_path: Path, what: str) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        night(kbm)
+    for path in (tmp_path / ".kbm" / "index").rglob(what):
+        path.unlink()
+    with kbm_over(tmp_path, source) as kbm:
+        with pytest.raises(IndexDamaged) as raised:
+            kbm.ask.run("helper", ASKED, Caller())
+
+        found = night(kbm)
+
+        assert "doctor --fix" in raised.value.hint
+        assert found.error is None
+        assert "30 days" in kbm.ask.run("helper", ASKED, Caller()).text
 
 
 def test_nothing_goes_out_by_itself_in_a_freeze(tmp_path: Path) -> None:

@@ -129,7 +129,9 @@ def serve(
 
         from kbm.entrypoints.api.app import create_app
 
-        kbm.catalogue.documents.epoch()  # a data folder that cannot be read ends here, not at the first question
+        # A data folder that cannot be read ends here, not at the first question; and SQLite makes files when a
+        # database is opened first, so that questions are answered also once the disk is full.
+        kbm.warm_up()
         set_logging("INFO")
         listening = _listen(host, port)
         address = f"http://{host}:{listening.getsockname()[1]}"

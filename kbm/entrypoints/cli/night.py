@@ -11,6 +11,7 @@ from kbm.entrypoints.cli.releases import build_json, gate_json, in_words, note_n
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, plain, print_json
 from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.nightly import GptNight, Night, Step
+from kbm.services.publish import publish_command
 from kbm.services.report import Reported
 
 app = typer.Typer()
@@ -99,10 +100,8 @@ def _fate(one: GptNight, step: Step) -> str:
     if str(version) == one.canary:
         return f"{gate}; answers its canary's audience" + "".join(f"; {why}" for why in step.held)
     if step.held:
-        return (
-            f"{gate}; live stays {one.live}: {'; '.join(step.held)}. Let it answer with: "
-            f"kbm publish {one.gpt} {version}"
-        )
+        command = publish_command(one.gpt, version, step.gate.verdict if step.gate else None)
+        return f"{gate}; live stays {one.live}: {'; '.join(step.held)}. Let it answer with: {command}"
     return gate
 
 

@@ -114,9 +114,14 @@ class Ask:
         Raises:
             NotFound: there is no such answer.
         """
+        self.settle()  # somebody may be faster than the line of the answer they mean
         self._journal.add_feedback(answer_id, verdict, comment)
         if verdict is Verdict.PROBLEM:
             self._canaries.complaint(answer_id)
+
+    def settle(self) -> None:
+        """Wait until every answer given so far is in the journal."""
+        self._writer.submit(lambda: None).result()
 
     def close(self) -> None:
         """Wait until every answer is in the journal."""

@@ -1,9 +1,7 @@
-"""Receipts of answers: what they name, and how far they can be verified after what came since."""
+"""Receipts of answers: what they name, and when they are exact or evidence."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,62 +9,27 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from kbm.bootstrap import Kbm
-from kbm.domain.answers import Answer, Outcome, Verdict
-from kbm.domain.identity import ChunkId
-from kbm.domain.receipts import Erased, Level, QuoteSpan, Verification
-from kbm.domain.releases import release_digest
+from kbm.domain.answers import Outcome
+from kbm.domain.receipts import Level, QuoteSpan
 from kbm.domain.retention import Retention
 from kbm.entrypoints.api.app import create_app
-from kbm.errors import JournalDamaged, NotFound, UsageError
+from kbm.errors import NotFound, UsageError
 from kbm.services.compact import Compact
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
-from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress
-
-PAGES = {
-    "leave.txt": "Employees get 30 days of leave a year. Leave is asked for four weeks ahead.",
-    "press.txt": "The press KB 40 holds 40 tons. It weighs 900 kilograms.",
-    "travel.txt": "Employees travel by train in second class. Flights are approved by the head of travel.",
-    "hr/pay.txt": "The pay of the board is 250,000 euros a year.",
-}
-LEAVE = "How many days of leave do employees get?"
-HR = Caller(readers=frozenset({"everyone", "group:hr"}))
-HR_ONLY = frozenset({"group:hr"})
-
-
-def company() -> FakeConnector:
-    return FakeConnector(items=dict(PAGES), readers={"hr/pay.txt": HR_ONLY})
-
-
-def sync(kbm: Kbm) -> None:
-    kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
-
-
-def released(kbm: Kbm) -> Kbm:
-    sync(kbm)
-    made = kbm.build.run(kbm.gpt_to_build("helper"), NoProgress()).release
-    kbm.publish.run("helper", str(made.version), who="anna", why="test")
-    return kbm
-
-
-def asked(kbm: Kbm, question: str = LEAVE, caller: Caller | None = None, **more: str) -> Answer:
-    return kbm.ask.run("helper", question, caller or Caller(), **more)  # type: ignore[arg-type]
-
-
-def verified(kbm: Kbm, answer: Answer, question: str | None = None) -> Verification:
-    return kbm.receipt.verify(answer.id, question=question)[1]
-
-
-def tamper(folder: Path, database: str, statement: str, *values: object) -> None:
-    with sqlite3.connect(folder / ".kbm" / f"{database}.db") as connection:
-        assert connection.execute(statement, values).rowcount > 0
-    connection.close()
-
-
-def bytes_of_the_journal(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted((folder / ".kbm").glob("journal.db*")))
-
+from kbm.testing.fakes import FakeClock, FakeEmbedder, NoProgress
+from tests.integration.answered_company import (
+    HR,
+    HR_ONLY,
+    LEAVE,
+    PAGES,
+    asked,
+    company,
+    released,
+    sync,
+    tamper,
+    verified,
+)
 
 # -- what a receipt says -----------------------------------------------------------------------------------------
 
@@ -292,213 +255,6 @@ def test_an_answer_that_another_kbm_made_otherwise_is_evidence(tmp_path: Path) -
 
     assert found.level is Level.EVIDENCE
     assert "0.0.9" in found.notes[0]
-
-
-# -- what was taken away -----------------------------------------------------------------------------------------
-
-
-def erase(kbm: Kbm, folder: Path, chunk: ChunkId) -> None:
-    """Do to the tables what an erasure does to them, as far as a receipt sees it."""
-    tamper(
-        folder,
-        "catalogue",
-        "DELETE FROM membership WHERE version_id = (SELECT version_id FROM chunk WHERE id = ?)",
-        chunk,
-    )
-    tamper(folder, "catalogue", "DELETE FROM chunk WHERE id = ?", chunk)
-    release = kbm.catalogue.releases.get("helper", "1.0.0")
-    left = kbm.catalogue.releases.manifest("helper", release.seq)
-    tamper(
-        folder,
-        "catalogue",
-        "UPDATE release SET first_digest = digest, digest = ?, redacted_at = ?",
-        release_digest(release.index_digest, release.answer_spec, left),
-        kbm.clock.now().isoformat(),
-    )
-
-
-def test_after_an_erasure_the_rest_is_verified_and_no_id_is_left(tmp_path: Path) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        released(kbm)
-        cites, only_found = asked(kbm), asked(kbm, "What does the press weigh, employees?")
-        chunk = cites.citations[0].passage.chunk_id
-        untouched = kbm.receipt.run(cites.id)
-        erase(kbm, tmp_path, chunk)
-        unlisted = verified(kbm, cites)  # an erasure that has not reached the journal yet
-        assert chunk.encode() in bytes_of_the_journal(tmp_path)
-        named = kbm.journal.redact([chunk])
-        receipt, found = kbm.receipt.verify(cites.id)
-
-        assert unlisted.level is Level.REDACTED
-        assert (found.level, found.n_quotes_erased) == (Level.REDACTED, len(cites.citations))
-        assert isinstance(receipt.quotes[0], Erased)
-        assert receipt.seal == untouched.seal
-        assert chunk.encode() not in bytes_of_the_journal(tmp_path)
-        assert named == 2
-        assert kbm.journal.redact([chunk]) == 0
-        assert verified(kbm, only_found).level is Level.EVIDENCE
-
-
-def test_receipts_after_a_real_erasure_and_of_answers_that_came_after_it(tmp_path: Path) -> None:
-    source = company()
-    with kbm_over(tmp_path, source) as kbm:
-        quoted, other = asked(released(kbm)), asked(kbm, "How heavy is the press KB 40?")
-        kbm.erase.run("docs:leave.txt", who="dpo", reason="request 12", progress=NoProgress())
-        after = asked(kbm, "How heavy is the press KB 40?")
-        kbm.erase.run("docs:travel.txt", who="dpo", reason="request 13", progress=NoProgress())
-        found = [verified(kbm, one) for one in (quoted, other, after)]
-
-        assert [one.differences for one in found] == [()] * 3
-        assert found[0].level is Level.REDACTED
-        assert found[0].n_quotes_checked + found[0].n_quotes_erased == len(quoted.citations)
-        assert {one.level for one in found[1:]} <= {Level.EXACT, Level.EVIDENCE}
-        assert found[1].n_quotes_checked == len(other.citations) > 0
-
-
-def test_marks_of_an_erasure_cannot_be_moved_or_made_up(tmp_path: Path) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        answer = asked(released(kbm), "employees leave travel year")
-        hits = list(kbm.receipt.run(answer.id).hits)
-        made_up = json.dumps([{"erased": "0" * 64}, *hits[1:]])
-        tamper(tmp_path, "journal", "UPDATE answer SET hits = ?", made_up)
-
-        assert verified(kbm, answer).level is Level.FAILED
-
-
-def test_a_purged_release_leaves_the_receipt_itself(tmp_path: Path) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        answer = asked(released(kbm))
-        tamper(tmp_path, "catalogue", "UPDATE release SET content = 'purged'")
-        tamper(tmp_path, "catalogue", "DELETE FROM membership")
-        tamper(tmp_path, "catalogue", "DELETE FROM chunk")
-
-        assert verified(kbm, answer).level is Level.EXPIRED
-        tamper(tmp_path, "journal", "UPDATE answer SET confidence = 0.99")
-        assert verified(kbm, answer).level is Level.FAILED
-
-
-# -- what was changed --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "gpt = 'other'",
-        "release = '9.9.9'",
-        "release_digest = 'f00'",
-        "epoch = epoch - 1",
-        'readers = \'["everyone", "group:hr"]\'',
-        "k = 5",
-        "canary = 1",
-        "asked_at = '2020-01-01T00:00:00+00:00'",
-        "question = 'What else?'",
-        "question_mac = 'f00'",
-        "outcome = 'unanswered'",
-        "cause = 'no_fact'",
-        "confidence = 0.999",
-        "hits = '[]'",
-        "citations = replace(citations, '0,', '1,')",
-        "citations = '[]'",
-        "degraded = '[\"made up\"]'",
-        "made_with = '9.9.9'",
-        "seal = 'f00'",
-    ],
-)
-def test_a_changed_journal_row_fails(tmp_path: Path, change: str) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        answer = asked(released(kbm))
-        tamper(tmp_path, "journal", f"UPDATE answer SET {change}")
-        found = verified(kbm, answer)
-
-    assert found.level is Level.FAILED
-    assert found.differences
-
-
-@pytest.mark.parametrize("change", ["hits = 'nonsense'", "citations = '[[1]]'", "outcome = 'perhaps'"])
-def test_a_journal_row_that_is_no_receipt_any_more_is_told_as_such(tmp_path: Path, change: str) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        answer = asked(released(kbm))
-        tamper(tmp_path, "journal", f"UPDATE answer SET {change}")
-
-        with pytest.raises(JournalDamaged, match=answer.id):
-            verified(kbm, answer)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("UPDATE chunk SET text = replace(text, '30 days', '35 days')", "quote 1 is not the stored text"),
-        ("DELETE FROM chunk", "not stored any more"),
-        ("UPDATE release SET digest = 'f00'", "the digest of helper 1.0.0 is not the recorded one"),
-        ("DELETE FROM membership", "do not give its digest"),
-        ("UPDATE release SET answer_spec = replace(answer_spec, '0.4', '0.1')", "do not give its digest"),
-        ("DELETE FROM release", "no release helper 1.0.0"),
-        ("UPDATE visibility_change SET readers = '[\"group:hr\"]'", "made again"),
-    ],
-)
-def test_a_changed_catalogue_fails_and_says_what_differs(tmp_path: Path, change: str, said: str) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        answer = asked(released(kbm))
-        tamper(tmp_path, "catalogue", change)
-        found = verified(kbm, answer)
-
-    assert found.level is Level.FAILED
-    assert said in " ".join(found.differences)
-
-
-def test_with_another_key_no_receipt_holds(tmp_path: Path) -> None:
-    with kbm_over(tmp_path, company()) as kbm:
-        answer = asked(released(kbm))
-    (tmp_path / ".kbm" / "secret.key").unlink()
-    with kbm_over(tmp_path, company()) as kbm:
-        found = verified(kbm, answer)
-
-    assert found.level is Level.FAILED
-    assert any("key" in line for line in found.differences)
-
-
-# -- retention ---------------------------------------------------------------------------------------------------
-
-
-def test_only_what_is_older_than_the_retention_is_forgotten_and_out_of_the_file_too(tmp_path: Path) -> None:
-    clock = FakeClock()
-    with kbm_over(tmp_path, company(), clock=clock) as kbm:
-        released(kbm)
-        old = asked(kbm, "How heavy is the press of Zacharias?", user="zacharias")
-        kbm.ask.feedback(old.id, Verdict.PROBLEM, "Zacharias was here")
-        clock.advance(days=29)
-        young = asked(kbm, user="young")
-        kbm.ask.feedback(young.id, Verdict.HELPFUL, "thank you")
-        clock.advance(days=2)
-        there = bytes_of_the_journal(tmp_path)
-        forgotten = kbm.forget_questions.run()
-        gone = bytes_of_the_journal(tmp_path)
-
-        assert (forgotten.n_answers, forgotten.n_comments) == (1, 1)
-        assert there.lower().count(b"zacharias") >= 3
-        assert b"zacharias" not in gone.lower()
-        assert b"young" in gone
-        assert b"thank you" in gone
-        assert kbm.forget_questions.run().n_answers == 0
-
-
-def test_many_questions_are_forgotten_in_slices(tmp_path: Path) -> None:
-    clock = FakeClock()
-    with kbm_over(tmp_path, company(), clock=clock) as kbm:
-        asked(released(kbm))
-        kbm.ask.close()
-        with sqlite3.connect(tmp_path / ".kbm" / "journal.db") as connection:
-            columns = [row[1] for row in connection.execute("PRAGMA table_info(answer)")][1:]
-            listed = ", ".join(f'"{name}"' for name in columns)
-            for n in range(1_200):
-                connection.execute(
-                    f"INSERT INTO answer (id, {listed}) SELECT ?, {listed} FROM answer LIMIT 1", (f"n{n}",)
-                )
-        connection.close()
-        clock.advance(days=31)
-
-        assert kbm.forget_questions.run().n_answers == 1_201
-        assert kbm.forget_questions.run().n_answers == 0
 
 
 def test_an_unknown_answer_has_no_receipt(tmp_path: Path) -> None:

@@ -191,4 +191,4 @@ def test_ten_times_the_document_takes_about_ten_times_as_long() -> None:
     seconds(100)
     small = min(seconds(400) for _ in range(3))
 
-    assert seconds(4000) < 40 * small
+    assert min(seconds(4000) for _ in range(2)) < 40 * small

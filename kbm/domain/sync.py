@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from kbm.domain.documents import widens
 
@@ -120,6 +121,8 @@ class SyncPlan:
     failures: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()
     held_because: tuple[str, ...] = ()
+    wider: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The readers that held items would get: an approval lets these in and no others."""
     cursor: Json = None
     refs: Mapping[str, Ref] = field(default_factory=dict, repr=False)
 
@@ -137,11 +140,12 @@ def plan_sync(
     default_readers: frozenset[str],
     brake: Brake,
     approved: frozenset[str] = frozenset(),
+    shown: Mapping[str, frozenset[str]] = MappingProxyType({}),
 ) -> SyncPlan:
     """Compare a scan with what is stored.
 
     *approved* are ids whose removal or wider readers a person has agreed to: they are not held, and do not count
-    towards the brake.
+    towards the brake. *shown* are the readers that person saw: if the source gives an item more by now, it is held.
     """
     refs: dict[str, Ref] = {}
     gone: set[str] = set()
@@ -194,7 +198,11 @@ def plan_sync(
             f"{len(unproven)} of {len(known)} documents would be removed "
             f"(more than {brake.documents} and more than {brake.share:.0%})"
         )
-    wider = {id for id in readers_changed if widens(*rights[id])} - approved
+    wider = {
+        id
+        for id in readers_changed
+        if widens(*rights[id]) and (id not in approved or (id in shown and widens(shown[id], rights[id][1])))
+    }
     if wider:
         held |= wider
         because.append(f"{len(wider)} documents would get more readers")
@@ -211,6 +219,7 @@ def plan_sync(
         ),
         held=frozenset(held),
         held_because=tuple(because),
+        wider={id: rights[id][1] for id in sorted(wider)},
         cursor=cursor,
         refs=refs,
     )

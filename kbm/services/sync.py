@@ -71,6 +71,7 @@ class Sync:
             ConnectorError: the source could not be listed at all.
         """
         erased: set[str] = set()
+        approved = self.documents.approved(source.name)
         plan = plan_sync(
             source.name,
             _without_erased(
@@ -81,7 +82,8 @@ class Sync:
             self.documents.known(source.name),
             default_readers=source.readers,
             brake=source.brake,
-            approved=self.documents.approved(source.name),
+            approved=frozenset(approved),
+            shown={id: names for id, names in approved.items() if names is not None},
         )
         return replace(plan, n_erased=len(erased))
 
@@ -163,7 +165,7 @@ class Sync:
             self.documents.remove(record.plan.source, record.plan.held)
             plan = record.plan
         else:
-            self.documents.approve(source.name, record.plan.held)
+            self.documents.approve(source.name, record.plan.held, record.plan.wider)
             plan = self.run(source, progress).plan
         self.plans.decide(record.id, who)
         return plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, func, or_, select, update
@@ -43,24 +43,29 @@ class Documents:
         found: Json = json.loads(stored) if stored else None
         return found
 
-    def approved(self, name: str) -> frozenset[str]:
-        """Give the item ids that a person let through for the next sync."""
+    def approved(self, name: str) -> dict[str, frozenset[str] | None]:
+        """Give the item ids that a person let through for the next sync, with the wider readers they saw."""
         with self._reads.connect() as connection:
             stored = connection.scalar(select(source.c.approved).where(source.c.name == name))
-        return frozenset(json.loads(stored)) if stored else frozenset()
+        found = json.loads(stored) if stored else {}
+        return {id: None if names is None else frozenset(names) for id, names in found.items()}
 
-    def approve(self, name: str, item_ids: Iterable[str]) -> None:
-        """Let these removals and wider readers through in the next sync."""
+    def approve(
+        self, name: str, item_ids: Iterable[str], wider: Mapping[str, frozenset[str]] | None = None
+    ) -> None:
+        """Let these removals and wider readers through in the next sync: of *wider*, what it shows and no more."""
+        shown = {id: sorted(names) for id, names in (wider or {}).items()}
+        let_through = {id: shown.get(id) for id in item_ids}
         with fault_point("sync.approve"), self._writes.begin() as connection:
             connection.execute(
-                update(source).where(source.c.name == name).values(approved=to_json(sorted(item_ids)))
+                update(source).where(source.c.name == name).values(approved=to_json(let_through))
             )
 
     def scan_ended(self, name: str, kind: str, *, cursor: Json = None, error: str | None = None) -> None:
         """Note how a scan ended. Without error the cursor moves and approvals are spent."""
         seen: dict[str, Any] = {"kind": kind, "last_error": error}  # Any: values of columns
         if error is None:
-            seen |= {"cursor": to_json(cursor), "synced_at": iso(self._clock.now()), "approved": "[]"}
+            seen |= {"cursor": to_json(cursor), "synced_at": iso(self._clock.now()), "approved": "{}"}
         with fault_point("sync.cursor"), self._writes.begin() as connection:
             connection.execute(
                 insert(source)

@@ -94,7 +94,9 @@ def forget_mentions(connection: Connection, items: Sequence[tuple[str, str]]) ->
 
 
 def _without(value: Any, ids: Collection[str]) -> Any:
-    """Take ids out of a part of a plan: lists of ids, or of sentences that begin with one; Any is JSON."""
+    """Take ids out of a part of a plan: by key, or in lists of ids or sentences that begin with one; Any is JSON."""
+    if isinstance(value, dict):
+        return {id: of for id, of in value.items() if id not in ids}
     if not isinstance(value, list):
         return value
     return [

@@ -118,6 +118,7 @@ def _body(plan: SyncPlan) -> dict[str, Any]:
         "failures": plan.failures,
         "held": sorted(plan.held),
         "held_because": plan.held_because,
+        "wider": {id: sorted(names) for id, names in plan.wider.items()},
     }
 
 
@@ -142,5 +143,6 @@ def _record(row: Row[Any]) -> PlanRecord:
             failures=tuple(body["failures"]),
             held=frozenset(body["held"]),
             held_because=tuple(body["held_because"]),
+            wider={id: frozenset(names) for id, names in body["wider"].items()},
         ),
     )

@@ -41,7 +41,7 @@ source = Table(
     Column("cursor", Text),  # JSON, the connector's own
     Column("synced_at", String),  # last scan that ended
     Column("last_error", Text),  # of the last scan, if it failed
-    Column("approved", Text, nullable=False, server_default="[]"),  # item ids a person let through, JSON
+    Column("approved", Text, nullable=False, server_default="{}"),  # JSON: items let through
 )
 
 document = Table(

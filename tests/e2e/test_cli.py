@@ -16,24 +16,14 @@ import pytest
 from typer.testing import CliRunner
 
 from kbm.entrypoints.cli.main import app
+from kbm.testing.builders import ONE_FOLDER_TOML
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-TOML = """\
-[kbm]
-name = "Test company"
-embedder = "none"
-
-[sources.docs]
-kind = "files"
-url = "./docs"
-readers = ["everyone"]
-
-[gpts.helper]
-title = "Helper"
-sources = ["docs"]
-people = { owner = "owner@test.example", sponsor = "s@test.example", data_protection = "d@test.example" }
-"""
+TOML = ONE_FOLDER_TOML.replace(
+    'owner = "owner@test.example"',
+    'owner = "owner@test.example", sponsor = "s@test.example", data_protection = "d@test.example"',
+)
 
 
 @pytest.fixture

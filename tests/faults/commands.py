@@ -158,7 +158,6 @@ def ask(company: Company, embedder: CountingEmbedder) -> None:
     """Ask, and say what it was worth."""
     with company.opened(embedder) as kbm:
         made = kbm.ask.run(GPT, QUESTIONS[0], Caller(), user="ben")
-        kbm.ask.close()
         kbm.ask.feedback(made.id, Verdict.HELPFUL, "thank you")
 
 

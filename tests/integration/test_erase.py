@@ -352,3 +352,21 @@ def test_a_release_that_was_put_away_is_redacted_too(tmp_path: Path, source: Fak
         assert made.proved
         assert (old.content, old.redacted_at is not None) == (ReleaseContent.INDEXED, True)
         assert old.digest == kbm.catalogue.releases.get("helper", "1.0.1").digest
+
+
+def test_another_erasure_finishes_one_that_died_before_its_own(tmp_path: Path, source: FakeConnector) -> None:
+    with kbm_over(tmp_path, source) as kbm:
+        two_releases(kbm, source)
+        faults.arm("erase.releases:before:EIO")  # indexes are sealed without it, SQL still names it
+        with pytest.raises(OSError, match="erase.releases"):
+            erase(kbm)
+        faults.arm("")
+        assert not kbm.compact.run(["helper"], NoProgress()).problems  # its rows go
+
+        made = erase(kbm, "docs:leave.txt")
+
+        assert made.proved
+        assert kbm.catalogue.erasures.unfinished() == []
+        assert places_with(tmp_path, *SECRETS, "30 days of leave") == []
+        assert not any(one.problem for one in kbm.rebuild.check("helper"))
+        assert ask(kbm, "gate closes evening")

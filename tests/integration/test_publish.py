@@ -20,7 +20,7 @@ from kbm.domain.releases import Release
 from kbm.entrypoints.cli.main import app
 from kbm.errors import Busy, HeldForPerson, KbmError, UsageError
 from kbm.services.publish import GatePolicy, OverrideAsked, Published
-from kbm.testing.builders import kbm_over
+from kbm.testing.builders import ONE_FOLDER_TOML, kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress
 
 PAGES = {
@@ -288,21 +288,9 @@ def test_a_rollback_is_logged_as_one(tmp_path: Path) -> None:
         assert live(kbm) == "1.0.0"
 
 
-TOML = """\
-[kbm]
-name = "Test company"
-embedder = "none"
-
-[sources.docs]
-kind = "files"
-url = "./docs"
-readers = ["everyone"]
-
-[gpts.helper]
-title = "Helper"
-sources = ["docs"]
-people = { owner = "owner@test.example", sponsor = "thomas@test.example" }
-"""
+TOML = ONE_FOLDER_TOML.replace(
+    'owner = "owner@test.example"', 'owner = "owner@test.example", sponsor = "thomas@test.example"'
+)
 
 
 def test_the_command_line_holds_with_3_and_lets_the_sponsor_through(tmp_path: Path) -> None:

@@ -214,6 +214,22 @@ def test_readers_that_are_exchanged_lose_at_once_and_gain_when_a_person_agrees(t
         assert kbm.catalogue.documents.known("docs")["policies/0.txt"].readers == {"group:it", "group:sales"}
 
 
+def test_an_approval_of_wider_readers_covers_those_that_were_shown_and_no_more(tmp_path: Path) -> None:
+    source = FakeConnector(items=many(2), readers={"policies/0.txt": frozenset({"group:hr"})})
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+        source.readers["policies/0.txt"] = frozenset({"group:hr", "group:it"})
+        sync(kbm)
+        [shown] = kbm.catalogue.plans.held()
+        source.readers["policies/0.txt"] = frozenset({"everyone"})  # while the owner reads the plan
+
+        kbm.sync.approve(shown, kbm.source_to_sync("docs"), "ben", NoProgress())
+
+        [still_held] = kbm.catalogue.plans.held()
+        assert kbm.catalogue.documents.known("docs")["policies/0.txt"].readers == {"group:hr"}
+        assert still_held.plan.wider == {"policies/0.txt": {"everyone"}}
+
+
 def test_wider_readers_wait_for_a_person_even_when_the_content_changed(tmp_path: Path) -> None:
     source = FakeConnector(items=many(2), readers={"policies/0.txt": frozenset({"group:hr"})})
     with kbm_over(tmp_path, source) as kbm:

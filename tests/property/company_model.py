@@ -83,8 +83,14 @@ def may_read(readers: Iterable[str], caller: frozenset[str]) -> bool:
     return any(one == EVERYONE or one in caller for one in readers)
 
 
-def synced(world: World, *, complete: bool = True, approved: frozenset[str] = frozenset()) -> dict[str, Page]:
-    """Say what is stored after a sync; *approved* are items of which a person let everything through."""
+def synced(
+    world: World,
+    *,
+    complete: bool = True,
+    approved: frozenset[str] = frozenset(),
+    shown: Mapping[str, frozenset[str]] | None = None,
+) -> dict[str, Page]:
+    """Say what is stored after a sync; a person let *approved* items go, or get the wider readers *shown*."""
     listed = {item: page for item, page in world.source.items() if item not in world.erased}
     gone = world.stored.keys() - listed.keys() if complete else set()
     held = set() if listed else gone - approved
@@ -92,7 +98,8 @@ def synced(world: World, *, complete: bool = True, approved: frozenset[str] = fr
     for item, page in listed.items():
         known = world.stored.get(item)
         readers = page.readers
-        if known is not None and item not in approved and _widens(known.readers, readers):
+        agreed = item in approved and not _widens((shown or {}).get(item, readers), readers)
+        if known is not None and not agreed and _widens(known.readers, readers):
             # Nobody gains by it before a person agrees; who loses, loses at once.
             readers = known.readers if EVERYONE in readers else known.readers & readers
         after[item] = Page(page.text, readers)

@@ -98,7 +98,7 @@ class Company(CheckedCompany):
     def approve(self, crash: Crash) -> None:
         """Let a person agree to what a plan held."""
         [record] = self.kbm.catalogue.plans.held()
-        stored = synced(self.world, approved=record.plan.held)
+        stored = synced(self.world, approved=record.plan.held, shown=record.plan.wider)
 
         def act() -> None:
             with self.kbm.working("sync", SOURCE):

@@ -247,7 +247,7 @@ def upgrade() -> None:
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("synced_at", sa.String(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("approved", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("approved", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )
     op.create_table(

@@ -358,7 +358,7 @@ def test_another_erasure_finishes_one_that_died_before_its_own(tmp_path: Path, s
     with kbm_over(tmp_path, source) as kbm:
         two_releases(kbm, source)
         faults.arm("erase.releases:before:EIO")  # indexes are sealed without it, SQL still names it
-        with pytest.raises(OSError, match="erase.releases"):
+        with pytest.raises(OSError, match=r"erase\.releases"):
             erase(kbm)
         faults.arm("")
         assert not kbm.compact.run(["helper"], NoProgress()).problems  # its rows go

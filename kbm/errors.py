@@ -6,7 +6,10 @@ KbmError
 │   ├── BadQuestion               empty, too long, or not text
 │   ├── NothingLive               no release of the GPT is published yet
 │   ├── ReleaseEvicted            its index was put away, or its content is gone
-│   └── NotFound                  no GPT, source, release, document … of that name
+│   ├── NotFound                  no GPT, source, release, document … of that name
+│   ├── KeyRefused                no key, or one that does not hold
+│   └── NotAllowed                the key does not allow that
+├── TooManyRequests           a key's limit is reached, or the service is full
 ├── PluginNotFound            nothing installed under that name
 ├── PluginBroken              installed, but it cannot be loaded
 ├── ModelMissing              the embedder's weights are not installed
@@ -84,6 +87,33 @@ class NotFound(UsageError):
         self.kind, self.name, self.known = kind, name, sorted(known)
         choices = f"; there is: {', '.join(self.known[:12])}" if self.known else ""
         super().__init__(f"no {kind} named {name!r}{choices}", hint=hint or did_you_mean(name, self.known))
+
+
+class KeyRefused(UsageError):
+    """No key was sent, or one that is unknown, expired or revoked; which of these is not told."""
+
+    code = "key_refused"
+    http_status = 401
+
+
+class NotAllowed(UsageError):
+    """The key holds, but does not allow that."""
+
+    code = "not_allowed"
+    http_status = 403
+
+
+class TooManyRequests(KbmError):
+    """A limit is reached; nothing was done. ``retry_after_s`` says when to try again."""
+
+    code = "too_many_requests"
+    retryable = True
+    exit_code = 75
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, hint=hint)
 
 
 class NothingLive(UsageError):

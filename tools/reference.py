@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kbm import config, errors
+from kbm import errors, sections
 from kbm.domain import answers, documents
 from kbm.entrypoints.api import app as api
 from tools.markdown import HEAD, choices, first_paragraph, from_docstring, page, table
@@ -37,13 +37,15 @@ CHECKED_TEXTS = {
     "_slug": "name",
 }
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("[kbm]", config.KbmSection),
-    ("[sources.NAME]", config.SourceSection),
-    ("[sources.NAME.brake]", config.BrakeSection),
-    ("[gpts.NAME]", config.GptSection),
-    ("[gpts.NAME.people]", config.PeopleSection),
-    ("[gpts.NAME.release]", config.ReleaseSection),
-    ("[report]", config.ReportSection),
+    ("[kbm]", sections.KbmSection),
+    ("[sources.NAME]", sections.SourceSection),
+    ("[sources.NAME.brake]", sections.BrakeSection),
+    ("[gpts.NAME]", sections.GptSection),
+    ("[gpts.NAME.people]", sections.PeopleSection),
+    ("[gpts.NAME.release]", sections.ReleaseSection),
+    ("[report]", sections.ReportSection),
+    ("[access]", sections.AccessSection),
+    ("[access.oidc]", sections.OidcSection),
 )
 HTTP_ONLY = (
     (
@@ -84,7 +86,7 @@ def stale() -> list[str]:
 def configuration() -> str:
     """Describe ``kbm.toml``."""
     parts = [
-        HEAD.format(source="kbm/config.py and the connectors' settings"),
+        HEAD.format(source="kbm/sections.py and the connectors' settings"),
         "# kbm.toml",
         "kbm reads `kbm.toml` in the working directory, or the file that `--config FILE` or the variable "
         "`KBM_CONFIG` names. Relative paths in it start at its own folder. An unknown key, a value out of range "
@@ -92,7 +94,7 @@ def configuration() -> str:
         "value and the valid choices; `kbm check` tells the rest.",
         "Kinds of text: a **name** has 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-` and starts and ends with a letter "
         "or digit; a **reader** is `everyone`, `group:NAME` or `user:NAME`; a **language** is one of "
-        f"{choices(config.LANGUAGES)}; a **duration** is a number and `h`, `d` or `w`, as in `36h` or `365d`.",
+        f"{choices(sections.LANGUAGES)}; a **duration** is a number and `h`, `d` or `w`, as in `36h` or `365d`.",
     ]
     parts.append(
         "`kbm.chat` knows `extractive` only; `kbm.languages` and `instructions` are part of a release, but do not "

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Self, cast
 
 from kbm import __version__, registry
 from kbm.clock import SystemClock
-from kbm.config import GptSection, Settings, SourceSection, hours
+from kbm.config import Settings
 from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retention import Retention
 from kbm.errors import ConfigError, ModelMissing, NotFound, PluginNotFound
 from kbm.indexes import Indexes
 from kbm.ports import Chunker, Clock, Connector, Embedder, Notifier, NotifierSettings, Parser, VectorStore
+from kbm.sections import GptSection, SourceSection, hours
 from kbm.services.build import GptToBuild
 from kbm.services.nightly import NightPolicy
 from kbm.services.sync import SourceToSync
@@ -67,7 +68,7 @@ class Parts:
 
     def close(self) -> None:
         """End worker processes, wait for the journal, and close the databases."""
-        for name in ("ask", "parsing", "vectors", "_old_vectors", "catalogue", "journal"):
+        for name in ("ask", "access", "parsing", "vectors", "_old_vectors", "catalogue", "journal"):
             part = self.__dict__.get(name)
             if part is not None:
                 part.close()

@@ -8,47 +8,37 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 
 import structlog
 
-from kbm.bootstrap.parts import Parts
-from kbm.config import hours
-from kbm.domain.archive import ErasedItem
+from kbm.bootstrap.keeping import Keeping
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
+from kbm.sections import hours
+from kbm.services.access import Access, Limits
+from kbm.services.access_needs import Tokens
 from kbm.services.ask import Ask
-from kbm.services.backup import Backup
 from kbm.services.build import Build
+from kbm.services.calibrate import Calibrate
 from kbm.services.canary import RunCanary
 from kbm.services.canary_watch import CanaryWatch
-from kbm.services.compact import Compact
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
-from kbm.services.erase import Erase
 from kbm.services.evaluate import Evaluate
-from kbm.services.export import ExportRelease
-from kbm.services.fill_vectors import FillVectors
 from kbm.services.forget_questions import ForgetQuestions
-from kbm.services.import_release import ImportRelease
+from kbm.services.keys import ManageKeys
 from kbm.services.nightly import Nightly
 from kbm.services.publish import GatedPublish, Publish
-from kbm.services.rebuild import Rebuild
 from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
 from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
 from kbm.services.retrieve import Caller, Retrieve, ServedGpt
-from kbm.services.rows import Rows
 from kbm.services.sync import Sync
-from kbm.store.backup import Backups
-from kbm.store.exports import ExportFolders
-from kbm.store.restores import write_ledger
-from kbm.store.trace_files import TraceFiles
 
 log = structlog.get_logger()
 
 
-class Kbm(Parts):
+class Kbm(Keeping):
     """Everything the entry points call. Close it when done."""
 
     @cached_property
@@ -65,15 +55,6 @@ class Kbm(Parts):
         )
 
     @cached_property
-    def _rows(self) -> Rows:
-        return Rows(
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            embedder=self.embedder,
-            open_vectors=lambda: self.vectors,
-        )
-
-    @cached_property
     def build(self) -> Build:
         """Build candidates."""
         return Build(
@@ -84,107 +65,21 @@ class Kbm(Parts):
             rows=self._rows,
             room=self.room,
             chunker=self.chunker,
+            calibrate=self.calibrate,
             clock=self.clock,
         )
 
     @cached_property
-    def rebuild(self) -> Rebuild:
-        """Check indexes, and make damaged ones anew."""
-        return Rebuild(
+    def calibrate(self) -> Calibrate:
+        """Measure from which confidence on a release answers."""
+        return Calibrate(
+            documents=self.catalogue.documents,
             texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            retaining=self.catalogue.retention,
-            indexes=self.indexes,
-            rows=self._rows,
-            vectors_problem=self.vectors_problem,
-            discard_vectors=self.discard_vectors,
-        )
-
-    @cached_property
-    def compact(self) -> Compact:
-        """Keep what is kept small."""
-        return Compact(
-            retention={name: self.retention_of(name) for name in self.settings.gpts},
-            releases=self.catalogue.releases,
-            retaining=self.catalogue.retention,
-            indexes=self.indexes,
-            raw=self.raw,
+            golden=self.catalogue.golden,
+            judged=self.journal.questions,
             embedder=self.embedder,
-            open_vectors=self.stored_vectors,
             clock=self.clock,
         )
-
-    @cached_property
-    def erase(self) -> Erase:
-        """Take a document out of everything, and prove it."""
-        return Erase(
-            erasures=self.catalogue.erasures,
-            tracing=self.catalogue.tracing(self.settings.data_dir, self.journal),
-            trace_files=TraceFiles(self.settings.data_dir),
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            indexes=self.indexes,
-            journal=self.journal,
-            raw=self.raw,
-            open_vectors=self.stored_vectors,
-            bring_back=self.rebuild.bring_back,
-            clock=self.clock,
-        )
-
-    @cached_property
-    def backup(self) -> Backup:
-        """Write all that is stored to one file."""
-        _ = self.journal  # there, and of the newest schema
-        backups = Backups(self.settings.data_dir, self.settings.path, self.clock)
-        return Backup(backups=backups, audit=self.catalogue.audit)
-
-    @cached_property
-    def export_release(self) -> ExportRelease:
-        """Write a release as a neutral folder."""
-        return ExportRelease(
-            releases=self.catalogue.releases,
-            texts=self.catalogue.texts,
-            imported=self.catalogue.imported,
-            indexes=self.indexes,
-            folders=ExportFolders(),
-        )
-
-    @cached_property
-    def import_release(self) -> ImportRelease:
-        """Take a release in from a neutral folder."""
-        return ImportRelease(
-            gpts={name: section.sources for name, section in self.settings.gpts.items()},
-            readers={name: frozenset(one.readers) for name, one in self.settings.sources.items()},
-            documents=self.catalogue.documents,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            erasures=self.catalogue.erasures,
-            imported=self.catalogue.imported,
-            indexes=self.indexes,
-            folders=ExportFolders(),
-            index_spec=self.index_spec,
-            open_store=self.vectors_of,
-            clock=self.clock,
-        )
-
-    @cached_property
-    def fill_vectors(self) -> FillVectors:
-        """Fill the vector store from the segments."""
-        return FillVectors(
-            erasures=self.catalogue.erasures,
-            texts=self.catalogue.texts,
-            releases=self.catalogue.releases,
-            indexes=self.indexes,
-            open_store=self.vectors_of,
-        )
-
-    def write_ledger(self, path: Path) -> None:
-        """Write the ledger of erasures to a file, to be kept apart from backups."""
-        entries = [
-            ErasedItem(item=one.item, at=one.started_at, who=one.who) for one in self.catalogue.erasures.all()
-        ]
-        write_ledger(path, self.secret, entries)
 
     @cached_property
     def diff(self) -> Diff:
@@ -350,6 +245,36 @@ class Kbm(Parts):
         """Forget questions whose retention is over."""
         retention = timedelta(hours=hours(self.settings.kbm.question_retention))
         return ForgetQuestions(journal=self.journal, clock=self.clock, retention=retention)
+
+    @cached_property
+    def access(self) -> Access:
+        """Say who asks, and let them act."""
+        section = self.settings.access
+        tokens: Tokens | None = None
+        if section.oidc:
+            from kbm.providers.oidc import OidcTokens
+
+            tokens = OidcTokens(section.oidc.issuer, section.oidc.audience, self.clock)
+        return Access(
+            keys=self.catalogue.keys,
+            uses=self.journal.key_uses,
+            tokens=tokens,
+            groups_claim=section.oidc.groups_claim if section.oidc else "",
+            secret=self.secret,
+            gpts=tuple(self.settings.gpts),
+            limits=Limits(per_minute=section.per_minute, per_day=section.per_day),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def keys(self) -> ManageKeys:
+        """Make and revoke API keys."""
+        return ManageKeys(
+            keys=self.catalogue.keys,
+            uses=self.journal.key_uses,
+            gpts=tuple(self.settings.gpts),
+            clock=self.clock,
+        )
 
     @cached_property
     def show_document(self) -> ShowDocument:

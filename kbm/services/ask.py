@@ -18,6 +18,7 @@ from kbm.domain.answers import Answer, AnswerSentence, Cause, Citation, Outcome,
 from kbm.domain.confidence import confidence, outcome_of
 from kbm.domain.identity import ChunkId
 from kbm.domain.language import guess_language
+from kbm.errors import NotFound
 from kbm.ports import Clock
 from kbm.services.canary_watch import CanaryWatch
 from kbm.services.extract import extract
@@ -73,7 +74,8 @@ class Ask:
         """Answer from passages that were found, without logging it; ``took_ms`` is left at 0."""
         spec = found.release.answer_spec
         probability = confidence(found.signals) if found.passages else 0.0
-        outcome = outcome_of(probability, threshold=spec.threshold, uncertain_below=spec.uncertain_below)
+        threshold, uncertain_below = found.release.thresholds(dense=found.signals.dense)
+        outcome = outcome_of(probability, threshold=threshold, uncertain_below=uncertain_below)
         chosen = (
             []
             if outcome is Outcome.UNANSWERED
@@ -108,13 +110,19 @@ class Ask:
             took_ms=0,
         )
 
-    def feedback(self, answer_id: str, verdict: Verdict, comment: str | None) -> None:
-        """Note what somebody thought of an answer.
+    def feedback(
+        self, answer_id: str, verdict: Verdict, comment: str | None, caller: Caller | None = None
+    ) -> None:
+        """Note what somebody thought of an answer; a *caller* must be one who may ask its GPT.
 
         Raises:
-            NotFound: there is no such answer.
+            NotFound: there is no such answer for this caller.
         """
         self.settle()  # somebody may be faster than the line of the answer they mean
+        if caller is not None:
+            recorded = self._journal.recorded(answer_id)
+            if recorded is None or not caller.may_ask(recorded.receipt.gpt):
+                raise NotFound("answer", answer_id)
         self._journal.add_feedback(answer_id, verdict, comment)
         if verdict is Verdict.PROBLEM:
             self._canaries.complaint(answer_id)

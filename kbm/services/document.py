@@ -46,7 +46,7 @@ class ShowDocument:
         record = self.documents.document(document_id)
         if record is None or not record.present or not self.retrieve.may_read(record.no, caller):
             raise NotFound("document", document_id)
-        held = self._releases_with(record, gpt, release)
+        held = self._releases_with(record, caller, gpt, release)
         if not held:
             raise NotFound("document", document_id)
         name, (shown, version) = next(iter(held.items()))
@@ -59,11 +59,13 @@ class ShowDocument:
         )
 
     def _releases_with(
-        self, record: DocumentRecord, gpt: str | None, version: str | None
+        self, record: DocumentRecord, caller: Caller, gpt: str | None, version: str | None
     ) -> dict[str, tuple[Release, DocumentVersion]]:
         """Find the live release of each GPT, or the one named, where it holds the document."""
         found: dict[str, tuple[Release, DocumentVersion]] = {}
         for name in self.gpts if gpt is None else (self.retrieve.served(gpt).name,):
+            if not caller.may_ask(name):
+                continue
             release = self.releases.get(name, version) if version else self.releases.live(name)
             held = self.texts.version_in(name, release.seq, record.no) if release else None
             if release is not None and held is not None:

@@ -37,7 +37,7 @@ from kbm.domain.questions import LoggedQuestion
 from kbm.domain.receipts import Recorded
 from kbm.domain.releases import ExpectedLive, IndexSpec, Release, ReleaseContent, ReleasedDocument, Version
 from kbm.domain.report import Expiry
-from kbm.domain.retrieval import IndexRow, Merged, Retrieval, SealedIndex, SegmentRecord
+from kbm.domain.retrieval import IndexRow, Merged, Retrieval, SealedIndex, SegmentRecord, Synonyms
 from kbm.domain.sync import Json, Known, PlanState, SyncPlan
 from kbm.ports import Vectors
 
@@ -153,6 +153,14 @@ class Questions(Protocol):
     def since(self, gpt: str, moment: datetime) -> list[LoggedQuestion]: ...
     def on_canary(self, gpt: str, moment: datetime) -> tuple[int, int]: ...
     def gpt_of(self, answer_id: str) -> str | None: ...
+
+
+class Judged(Protocol):
+    """See :class:`kbm.store.questions.Questions`."""
+
+    def verdicts(
+        self, gpt: str, readers: frozenset[str], since: datetime
+    ) -> list[tuple[float, Verdict]]: ...
 
 
 class Retaining(Protocol):
@@ -361,9 +369,15 @@ class ReleaseIndex(Protocol):
         *,
         readable: NDArray[np.bool_] | None,
         k: int = 10,
+        synonyms: Synonyms = (),
     ) -> Retrieval: ...
     def overlap(
-        self, question: str, texts: Sequence[str], *, readable: NDArray[np.bool_] | None
+        self,
+        question: str,
+        texts: Sequence[str],
+        *,
+        readable: NDArray[np.bool_] | None,
+        synonyms: Synonyms = (),
     ) -> list[float]: ...
 
 

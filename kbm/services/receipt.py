@@ -112,7 +112,10 @@ class ShowReceipt:
 
     def _recorded(self, answer_id: str, caller: Caller | None) -> Recorded:
         recorded = self.journal.recorded(answer_id)
-        if recorded is None or (caller is not None and not recorded.receipt.readers <= caller.readers):
+        if recorded is None:
+            raise NotFound("answer", answer_id)
+        receipt = recorded.receipt
+        if caller is not None and not (receipt.readers <= caller.readers and caller.may_ask(receipt.gpt)):
             raise NotFound("answer", answer_id)
         return recorded
 
@@ -148,7 +151,10 @@ class ShowReceipt:
         elif redacted:
             found.notes.append(f"an erasure took documents out of {name} since")
         if release.content is not ReleaseContent.PURGED and release.digest != release_digest(
-            release.index_digest, release.answer_spec, self.releases.manifest(release.gpt, release.seq)
+            release.index_digest,
+            release.answer_spec,
+            self.releases.manifest(release.gpt, release.seq),
+            release.calibration,
         ):
             found.differences.append(f"the documents of {name} do not give its digest")
         return release

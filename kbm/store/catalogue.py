@@ -17,6 +17,7 @@ from kbm.store.erasure import Erasures
 from kbm.store.golden import Golden
 from kbm.store.imported import Imported
 from kbm.store.journal import Journal
+from kbm.store.keys import Keys
 from kbm.store.lease import Fence, Leases
 from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
@@ -42,6 +43,7 @@ class Catalogue:
     canaries: Canaries
     erasures: Erasures
     imported: Imported
+    keys: Keys
     retention: Retention
     _engine: Engine
 
@@ -76,6 +78,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         retention=Retention(engine, clock),
         erasures=Erasures(engine, Secret(folder), clock),
         imported=Imported(engine, clock),
+        keys=Keys(engine, clock),
         _engine=engine,
     )
 

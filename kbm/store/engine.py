@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 
 from kbm.errors import Busy, DatabaseNewer, StorageFailed
 from kbm.faults import fault_point
-from kbm.store.schema import catalogue, journal
+from kbm.store.journal_schema import journal
+from kbm.store.schema import catalogue
 
 WRITES = "kbm_writes"
 """Execution option of an engine whose transactions write."""

@@ -21,8 +21,9 @@ from kbm.errors import JournalDamaged, NotFound
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import empty_free_pages, iso, to_json, writing
+from kbm.store.journal_schema import answer, feedback
+from kbm.store.keys import KeyUses
 from kbm.store.questions import Questions
-from kbm.store.schema import answer, feedback
 from kbm.store.secret import Secret
 
 Id = TypeVar("Id", str, int)
@@ -37,6 +38,7 @@ class Journal:
     def __init__(self, engine: Engine, secret: Secret, clock: Clock) -> None:
         self._reads, self._writes, self._secret, self._clock = engine, writing(engine), secret, clock
         self.questions = Questions(engine, clock)
+        self.key_uses = KeyUses(engine)
 
     @property
     def engine(self) -> Engine:

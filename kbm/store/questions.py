@@ -10,8 +10,8 @@ from sqlalchemy import Engine, func, select
 from kbm.domain.answers import Verdict
 from kbm.domain.questions import LoggedQuestion
 from kbm.ports import Clock
-from kbm.store.engine import iso
-from kbm.store.schema import answer, feedback
+from kbm.store.engine import iso, to_json
+from kbm.store.journal_schema import answer, feedback
 
 _NEWEST = 2_000
 """Questions of a replay at most; a month of a busy assistant has more, and two minutes must do."""
@@ -54,6 +54,26 @@ class Questions:
         with self._reads.connect() as connection:
             n_answers = connection.scalar(select(func.count()).select_from(answer).where(mine)) or 0
             return n_answers, connection.scalar(problems) or 0
+
+    def verdicts(self, gpt: str, readers: frozenset[str], since: datetime) -> list[tuple[float, Verdict]]:
+        """List what people thought of a GPT's answers, with the confidence of each; the newest verdict counts.
+
+        Only of answers to just these *readers*, with nothing degraded.
+        """
+        newest = select(func.max(feedback.c.id)).group_by(feedback.c.answer_id)
+        query = (
+            select(answer.c.confidence, feedback.c.verdict)
+            .join(answer, answer.c.id == feedback.c.answer_id)
+            .where(
+                answer.c.gpt == gpt,
+                answer.c.readers == to_json(sorted(readers)),
+                answer.c.degraded == to_json([]),
+                answer.c.asked_at >= iso(since),
+                feedback.c.id.in_(newest),
+            )
+        )
+        with self._reads.connect() as connection:
+            return [(row.confidence, Verdict(row.verdict)) for row in connection.execute(query)]
 
     def gpt_of(self, answer_id: str) -> str | None:
         """Tell which GPT gave an answer."""

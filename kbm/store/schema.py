@@ -31,7 +31,6 @@ NAMING = {
 }
 
 catalogue = MetaData(naming_convention=NAMING)
-journal = MetaData(naming_convention=NAMING)
 
 source = Table(
     "source",
@@ -165,6 +164,7 @@ release = Table(
     Column("index_digest", String, nullable=False),
     Column("index_spec", Text, nullable=False),
     Column("answer_spec", Text, nullable=False),
+    Column("calibration", Text),  # JSON: thresholds as measured; null where there was too little to measure
     Column("sources", Text, nullable=False),  # JSON list
     Column("epoch", Integer, nullable=False),  # of visibility, when it was built
     Column("n_documents", Integer, nullable=False),
@@ -291,6 +291,23 @@ erasure = Table(
     sqlite_autoincrement=True,
 )
 
+api_key = Table(
+    "api_key",
+    catalogue,
+    Column("id", String, primary_key=True),  # the part of the key that may be shown
+    Column("name", Text, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("actions", Text, nullable=False),  # JSON list, as readers
+    Column("gpts", Text),  # JSON list; null: every GPT
+    Column("readers", Text, nullable=False),
+    Column("per_minute", Integer),  # requests; null: no limit
+    Column("per_day", Integer),
+    Column("created_at", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", String),
+    Column("revoked_at", String),
+)
+
 audit = Table(
     "audit",
     catalogue,
@@ -324,44 +341,5 @@ job = Table(
     Column("started_at", String, nullable=False),
     Column("ended_at", String),
     Column("error", Text),
-    sqlite_autoincrement=True,
-)
-
-answer = Table(
-    "answer",
-    journal,
-    Column("id", String, primary_key=True),
-    Column("gpt", String, nullable=False),
-    Column("release", String, nullable=False),
-    Column("epoch", Integer, nullable=False),
-    Column("asked_at", String, nullable=False),
-    Column("release_digest", String, nullable=False),
-    Column("question", Text),  # null once its retention is over
-    Column("question_mac", String, nullable=False),  # keyed hash
-    Column("readers", Text, nullable=False),  # JSON: what the caller could read as
-    Column("k", Integer, nullable=False),
-    Column("canary", Integer, nullable=False, server_default="0"),
-    Column("user_label", String),
-    Column("outcome", String, nullable=False),
-    Column("cause", String),
-    Column("confidence", Float, nullable=False),
-    Column("hits", Text, nullable=False),  # JSON: chunk ids in order; {"erased": mark} after an erasure
-    Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, keyed hash]; erased as above
-    Column("degraded", Text, nullable=False),  # JSON
-    Column("took_ms", Integer, nullable=False),
-    Column("made_with", String, nullable=False),  # the version of kbm that answered
-    Column("seal", String, nullable=False),  # keyed hash of the receipt
-    Column("redacted_at", String),  # an erasure left marks of hits or citations: Journal.redact
-    Index("ix_answer_gpt_asked_at", "gpt", "asked_at"),
-)
-
-feedback = Table(
-    "feedback",
-    journal,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("answer_id", String, ForeignKey("answer.id"), nullable=False, index=True),
-    Column("verdict", String, nullable=False),  # helpful | unhelpful | problem
-    Column("comment", Text),
-    Column("at", String, nullable=False),
     sqlite_autoincrement=True,
 )

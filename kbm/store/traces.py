@@ -19,14 +19,13 @@ from sqlalchemy import Engine, exists, or_, select
 from kbm.domain.erasure import HeldBy, Mark, Residue
 from kbm.domain.identity import ChunkId, ContentHash, Digest, VersionId
 from kbm.domain.releases import ReleaseContent
+from kbm.store.journal_schema import answer, feedback
 from kbm.store.residue import MarkSearch, files_below, usable
 from kbm.store.schema import (
-    answer,
     chunk,
     document,
     document_content,
     document_version,
-    feedback,
     golden_question,
     membership,
     parsed,

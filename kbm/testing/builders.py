@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kbm.bootstrap import Kbm
-from kbm.config import CONFIG_NAME, GptSection, KbmSection, PeopleSection, Settings, SourceSection
+from kbm.config import CONFIG_NAME, Settings
 from kbm.ports import Connector, Embedder
+from kbm.sections import GptSection, KbmSection, PeopleSection, SourceSection
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder
 
 ONE_FOLDER_TOML = """\

@@ -11,7 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, text
 
 from kbm.store import engine as store
-from kbm.store.schema import catalogue, journal
+from kbm.store.journal_schema import journal
+from kbm.store.schema import catalogue
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
 DATABASES = {"catalogue": catalogue, "journal": journal}

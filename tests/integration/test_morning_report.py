@@ -15,10 +15,10 @@ import pytest
 import structlog
 
 from kbm.bootstrap import Kbm
-from kbm.config import ReportSection
 from kbm.domain.report import Report
 from kbm.errors import NotificationFailed
 from kbm.providers.webhook import Webhook
+from kbm.sections import ReportSection
 from kbm.services.nightly import Night
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from kbm.config import ReportSection
 from kbm.errors import ConfigError, NotificationFailed
 from kbm.ports import Notifier
 from kbm.providers.mail import Mail
 from kbm.providers.webhook import LONGEST_PAUSE_S, Webhook
+from kbm.sections import ReportSection
 from kbm.testing.contracts.notifier import REPORT, NotifierContract
 from tests.integration.receivers import Answer, Hook, Mailbox, serving
 

@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from kbm import faults
 from kbm.bootstrap import Kbm
-from kbm.config import ReleaseSection
 from kbm.domain.answers import Outcome
 from kbm.domain.releases import Release, ReleaseContent
 from kbm.errors import KbmError, ReleaseEvicted
+from kbm.sections import ReleaseSection
 from kbm.services.retrieve import Caller
 from kbm.testing import builders
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -10,19 +10,22 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
-from kbm.entrypoints.api.examples import PROBLEM_TYPE, with_examples
+from kbm.entrypoints.api.examples import with_examples
+from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
+from kbm.entrypoints.api.problems import problem
 from kbm.entrypoints.api.routes import router
-from kbm.entrypoints.api.schemas import Problem
-from kbm.errors import KbmError
+from kbm.errors import KbmError, TooManyRequests
 
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64_000
 """No body of these routes has a reason to be larger."""
+BODY_WITHIN_S = 10.0
+"""A body that takes longer to arrive is not waited for."""
+RETRY_AFTER_S = 5
 
 
 class Service(FastAPI):
@@ -35,8 +38,12 @@ class Service(FastAPI):
         return self.openapi_schema
 
 
-def create_app(kbm: Kbm) -> FastAPI:
-    """Make the application over an open kbm; the caller closes kbm."""
+def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
+    """Make the application over an open kbm; the caller closes kbm.
+
+    *hosts* are the names it may be called by; None for any. Where no key is needed, a page in somebody's browser
+    must not reach it under a name of its own (DNS rebinding).
+    """
     app = Service(
         title=f"{kbm.settings.kbm.name}: knowledge",
         version=__version__,
@@ -44,7 +51,12 @@ def create_app(kbm: Kbm) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.kbm = kbm
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, within_s=BODY_WITHIN_S)
+    app.add_middleware(AtOnce, most=kbm.settings.access.at_once)
+    app.add_middleware(SecurityHeaders)
+    if hosts is not None:
+        app.add_middleware(KnownHosts, hosts=hosts)
     app.include_router(router)
     app.add_exception_handler(KbmError, on_kbm_error)
     app.add_exception_handler(RequestValidationError, on_bad_request)
@@ -53,18 +65,12 @@ def create_app(kbm: Kbm) -> FastAPI:
     return app
 
 
-def problem(status: int, code: str, detail: str, hint: str = "") -> JSONResponse:
-    """Say an error as ``application/problem+json``."""
-    body = Problem(title=http.HTTPStatus(status).phrase, status=status, code=code, detail=detail, hint=hint)
-    headers = {"Retry-After": "5"} if status == 503 else None
-    return JSONResponse(body.model_dump(), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
-
-
 def on_kbm_error(_: Request, error: Exception) -> JSONResponse:
     """Tell an error raised on purpose; its type knows the status."""
     if not isinstance(error, KbmError):
         raise error
-    return problem(error.http_status, error.code, str(error), error.hint)
+    wait = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
+    return problem(error.http_status, error.code, str(error), error.hint, retry_after_s=wait)
 
 
 def on_bad_request(_: Request, error: Exception) -> JSONResponse:
@@ -90,37 +96,3 @@ def on_fault(request: Request, error: Exception) -> JSONResponse:
     """Tell a fault of kbm's own without its details; those are in the log."""
     log.error("request_failed", path=request.url.path, exc_info=error)
     return problem(500, "fault", "kbm failed on this request; nothing was changed", "the log says why")
-
-
-class BodyLimit:
-    """Refuses bodies above a size before they are read into memory."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max_bytes = app, max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the bytes of the body as they come; read them all before the application starts."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        body, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._max_bytes:
-                said = f"the body is larger than {self._max_bytes:,} bytes"
-                await problem(413, "body_too_large", said, "send one short question")(scope, receive, send)
-                return
-        sent = False
-
-        async def replay() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self._app(scope, replay, send)

@@ -155,10 +155,21 @@ ANSWERS: dict[str, BaseModel] = {
 _SEE_DOCS = "see /docs for the form of the request"
 ERRORS: dict[int, tuple[str, str, str]] = {
     400: ("bad_request", "There was an error parsing the body", "see /docs for what there is"),
+    401: (
+        "key_refused",
+        "this door needs a key: Authorization: Bearer kbm_…",
+        "make one with `kbm keys create NAME`; a key that is expired or revoked opens nothing",
+    ),
+    403: (
+        "not_allowed",
+        "this key does not allow 'release'; it allows: ask, feedback, read, search",
+        "ask for a key that does: kbm keys create NAME --allow ACTION",
+    ),
     404: ("not_found", "no GPT named 'ofers'; there is: hr, offers", "did you mean 'offers'?"),
     409: ("not_sealed", "offers 1.1.0 did not pass its probe and cannot be asked", ""),
     413: ("body_too_large", "the body is larger than 64,000 bytes", "send one short question"),
     422: ("bad_question", "the question is empty", "ask in words"),
+    429: ("too_many_requests", "more than 120 requests a minute", ""),
     503: (
         "storage",
         "the database in the data folder cannot be written: the disk is full",

@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -120,10 +121,11 @@ def serve(
 ) -> None:
     """Answer over HTTP; /docs shows every door."""
     with opened() as kbm:
-        if host not in _LOOPBACK:
+        is_open = kbm.access.is_open
+        if is_open and host not in _LOOPBACK:
             raise UsageError(
-                f"kbm has no keys yet, so it does not listen on {host}",
-                hint="leave --host away, and let a reverse proxy with a login of its own reach 127.0.0.1",
+                f"no key is made yet, so kbm does not listen on {host}: anybody could ask",
+                hint="make one first: kbm keys create NAME",
             )
         import uvicorn
 
@@ -135,12 +137,24 @@ def serve(
         set_logging("INFO")
         listening = _listen(host, port)
         address = f"http://{host}:{listening.getsockname()[1]}"
-        err.print(f"no key is configured: listening on this machine only, {address} (docs at {address}/docs)")
+        if is_open:
+            err.print(
+                f"no key is configured: listening on this machine only, {address} (docs at {address}/docs)"
+            )
+        else:
+            err.print(f"listening on {address}; every request needs a key (docs at {address}/docs)")
         # Uvicorn raises the signal again after a graceful stop: leave by the way that also closes kbm.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        server = uvicorn.Server(uvicorn.Config(create_app(kbm), log_level="warning", access_log=False))
+        service = create_app(kbm, hosts=_hosts(kbm, host))
+        server = uvicorn.Server(uvicorn.Config(service, log_level="warning", access_log=False))
         with _scheduler(kbm).running() if with_scheduler else nullcontext():
             server.run(sockets=[listening])
+
+
+def _hosts(kbm: Kbm, host: str) -> frozenset[str]:
+    """Name what the service may be called by: this machine, where it listens, and kbm.public_url."""
+    public = urlsplit(kbm.settings.kbm.public_url).hostname
+    return frozenset({*_LOOPBACK, host, *([public] if public else [])})
 
 
 def _scheduler(kbm: Kbm) -> Scheduler:

@@ -17,6 +17,7 @@ from kbm.entrypoints.cli import (
     demo,
     erase,
     golden,
+    keys,
     night,
     publishing,
     receipts,
@@ -79,3 +80,4 @@ app.add_typer(setup.models, name="models")
 app.add_typer(golden.golden_app, name="golden")
 app.add_typer(canary.app, name="canary")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")

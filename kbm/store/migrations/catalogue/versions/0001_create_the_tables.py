@@ -11,6 +11,22 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "api_key",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("actions", sa.Text(), nullable=False),
+        sa.Column("gpts", sa.Text(), nullable=True),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("per_minute", sa.Integer(), nullable=True),
+        sa.Column("per_day", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.String(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("expires_at", sa.String(), nullable=True),
+        sa.Column("revoked_at", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_key")),
+    )
+    op.create_table(
         "audit",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("at", sa.String(), nullable=False),
@@ -212,6 +228,7 @@ def upgrade() -> None:
         sa.Column("index_digest", sa.String(), nullable=False),
         sa.Column("index_spec", sa.Text(), nullable=False),
         sa.Column("answer_spec", sa.Text(), nullable=False),
+        sa.Column("calibration", sa.Text(), nullable=True),
         sa.Column("sources", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("n_documents", sa.Integer(), nullable=False),

@@ -40,6 +40,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_answer_gpt_asked_at", ["gpt", "asked_at"], unique=False)
 
     op.create_table(
+        "key_use",
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("n_requests", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "day", name=op.f("pk_key_use")),
+    )
+    op.create_table(
         "feedback",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("answer_id", sa.String(), nullable=False),

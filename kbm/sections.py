@@ -1,0 +1,257 @@
+"""The sections of ``kbm.toml``: each key with its unit and a sentence, checked as it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kbm.domain.sync import Brake
+
+LANGUAGES = ("de", "en", "fr")
+CHAT_MODELS = ("extractive",)
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}[a-z0-9]|[a-z0-9]{1,2}")
+_READER = re.compile(r"everyone|(group|user):\S+")
+_DURATION = re.compile(r"(\d+)([hdw])")
+_DAY = r"(?:\d{4}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_FREEZE = re.compile(f"{_DAY}/{_DAY}")
+
+
+def slug(value: str) -> str:
+    if not _SLUG.fullmatch(value):
+        raise ValueError(
+            "use 1 to 64 of a-z, 0-9, '.', '_' and '-', starting and ending with a letter or digit"
+        )
+    return value
+
+
+def _reader(value: str) -> str:
+    if not _READER.fullmatch(value):
+        raise ValueError("a reader is 'everyone', 'group:NAME' or 'user:NAME'")
+    return value
+
+
+def _chat(value: str) -> str:
+    if value not in CHAT_MODELS:
+        raise ValueError(f"choose from {', '.join(CHAT_MODELS)}")
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"choose from {', '.join(LANGUAGES)}")
+    return value
+
+
+def _duration(value: str) -> str:
+    if not _DURATION.fullmatch(value):
+        raise ValueError("write a number and h, d or w: 36h, 365d, 8w")
+    return value
+
+
+def _freeze(value: str) -> str:
+    if not _FREEZE.fullmatch(value):
+        raise ValueError("write two days, 2026-12-20/2027-01-06, or 12-20/01-06 for every year")
+    return value
+
+
+def _secret_ref(value: str) -> str:
+    if value and not value.startswith(("env:", "file:")):
+        raise ValueError("a secret is named, never written here: 'env:NAME' or 'file:PATH'")
+    return value
+
+
+Reader = Annotated[str, AfterValidator(_reader)]
+SecretRef = Annotated[str, AfterValidator(_secret_ref)]
+Language = Annotated[str, AfterValidator(_language)]
+Chat = Annotated[str, AfterValidator(_chat)]
+Duration = Annotated[str, AfterValidator(_duration)]
+Freeze = Annotated[str, AfterValidator(_freeze)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def is_reader(name: str) -> bool:
+    """Tell whether a text is a reader's name."""
+    return _READER.fullmatch(name) is not None
+
+
+def is_duration(text: str) -> bool:
+    """Tell whether a text is a duration such as ``36h``."""
+    return _DURATION.fullmatch(text) is not None
+
+
+def hours(duration: str) -> int:
+    """Give a duration such as ``36h``, ``365d`` or ``8w`` in hours."""
+    return int(duration[:-1]) * {"h": 1, "d": 24, "w": 168}[duration[-1]]
+
+
+class KbmSection(Section):
+    """The company as a whole."""
+
+    name: str = Field(min_length=1, description="The company's name, shown in answers and pages.")
+    languages: tuple[Language, ...] = Field(default=LANGUAGES, description="Languages people ask in.")
+    data_dir: str = Field(default=".kbm", description="Folder for databases and indexes, beside kbm.toml.")
+    public_url: str = Field(
+        default="http://127.0.0.1:8000", description="Address that citation links begin with."
+    )
+    embedder: str = Field(default="minilm", description="'minilm', 'none', or another installed embedder.")
+    chat: Chat = Field(
+        default="extractive", description="'extractive': answers are quoted sentences, no chat model."
+    )
+    max_document_mb: int = Field(
+        default=50, ge=1, le=1024, description="Larger documents are quarantined, in MB."
+    )
+    parse_timeout_s: float = Field(
+        default=120, gt=0, description="Longest time to parse one document, in seconds."
+    )
+    parse_memory_mb: int = Field(
+        default=2048, ge=256, description="Most memory to parse one document, in MB."
+    )
+    workers: int = Field(default=1, ge=1, le=16, description="Parsing processes at work at once.")
+    reserve_mb: int = Field(
+        default=512, ge=0, description="Room that must stay free on the disk; less stops a build, in MB."
+    )
+    question_retention: Duration = Field(
+        default="30d", description="How long questions stay readable in the journal."
+    )
+    nightly_at: str = Field(
+        default="02:30",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When `kbm serve --with-scheduler` runs the night, local time.",
+    )
+
+
+class BrakeSection(Section):
+    """When a removal is too large to be normal: above *both* bounds it waits for a person."""
+
+    documents: int = Field(default=10, ge=0, description="Removals up to this number pass.")
+    share: float = Field(default=0.10, ge=0, le=1, description="Removals up to this share of a source pass.")
+
+
+class SourceSection(Section):
+    """One connected system. Further keys belong to its connector."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str = Field(description="The connector: 'files', 'rows', or another installed one.")
+    readers: tuple[Reader, ...] = Field(
+        default=(), description="Who may read what the source cannot tell readers of. Empty: nobody."
+    )
+    steward: str = Field(default="", description="Mail address of the person who looks after the source.")
+    max_age: Duration | None = Field(default=None, description="Documents older than this are marked stale.")
+    on_change: Literal["", "patch"] = Field(
+        default="", description="'patch': `kbm watch` brings changes of this source into a release at once."
+    )
+    brake: BrakeSection = Field(default=BrakeSection())
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Give the connector's own keys; Any because each connector has its own."""
+        return self.model_extra or {}
+
+    @property
+    def max_age_hours(self) -> int | None:
+        """Give ``max_age`` in hours."""
+        return hours(self.max_age) if self.max_age else None
+
+    def brake_rule(self) -> Brake:
+        """Give the brake as the rule that plans are made by."""
+        return Brake(documents=self.brake.documents, share=self.brake.share)
+
+
+class PeopleSection(Section):
+    """Who decides about a GPT."""
+
+    owner: str = Field(min_length=3, description="Mail address of the owner, who decides.")
+    sponsor: str = Field(default="", description="Mail address of the sponsor, who may override a gate.")
+    data_protection: str = Field(default="", description="Mail address of the data-protection contact.")
+
+
+class ReleaseSection(Section):
+    """How a GPT's releases go out."""
+
+    nightly: str = Field(default="patch", pattern="^(patch|hold)$", description="'patch' or 'hold'.")
+    canary: str = Field(default="", description="Share ('10%') or reader group that sees a release first.")
+    max_drop: float = Field(
+        default=0.03, ge=0, le=1, description="Largest fall of hit@5 that passes the gate."
+    )
+    train: Literal["", "mon", "tue", "wed", "thu", "fri", "sat", "sun"] = Field(
+        default="",
+        description="Weekday whose night also publishes a MINOR that passes; empty: a person does.",
+    )
+    freeze: tuple[Freeze, ...] = Field(
+        default=(),
+        description="Days without a release by itself, '2026-12-20/2027-01-06', or every year '12-20/01-06'.",
+    )
+    keep: int = Field(
+        default=30, ge=2, description="Releases whose index is kept, beside live, previous and labelled ones."
+    )
+    purge_after: Duration = Field(
+        default="90d", description="How long the content of a release stays after its index was put away."
+    )
+
+
+class GptSection(Section):
+    """One assistant."""
+
+    title: str = Field(min_length=1, description="Name shown to people.")
+    sources: tuple[str, ...] = Field(min_length=1, description="Names of the sources it answers from.")
+    people: PeopleSection
+    instructions: str = Field(
+        default="", description="The assistant's own instructions, part of each release."
+    )
+    release: ReleaseSection = Field(default=ReleaseSection())
+
+
+class OidcSection(Section):
+    """The company's identity provider; its people may ask with their tokens."""
+
+    issuer: str = Field(pattern=r"^https?://.+", description="Issuer, as its tokens name it in `iss`.")
+    audience: str = Field(min_length=1, description="What its tokens for kbm name in `aud`.")
+    groups_claim: str = Field(
+        default="groups", description="Claim with a person's groups: each gives the reader 'group:NAME'."
+    )
+
+
+class AccessSection(Section):
+    """Who may ask over HTTP, and how much."""
+
+    per_minute: int = Field(
+        default=120, ge=1, description="Requests a minute where the key says no other number."
+    )
+    per_day: int = Field(
+        default=20_000, ge=1, description="Requests a day where the key says no other number."
+    )
+    at_once: int = Field(
+        default=32, ge=1, le=512, description="Requests worked on at once; more are told to come back (429)."
+    )
+    oidc: OidcSection | None = Field(
+        default=None, description="`[access.oidc]`: tokens of an identity provider are taken as well as keys."
+    )
+
+
+class ReportSection(Section):
+    """Who gets the morning report, and how."""
+
+    mail_to: tuple[str, ...] = Field(default=(), description="Mail addresses that get the morning report.")
+    mail_from: str = Field(default="kbm@localhost", description="Sender of the morning report.")
+    smtp: str = Field(
+        default="smtp://127.0.0.1:25",
+        pattern=r"^smtps?://",
+        description="Mail server, 'smtp://HOST:PORT' or 'smtps://HOST:PORT'.",
+    )
+    smtp_user: str = Field(default="", description="Name at the mail server; empty: no login.")
+    smtp_password: SecretRef = Field(default="", description="Its password: 'env:NAME' or 'file:PATH'.")
+    webhook: str = Field(
+        default="", pattern=r"^(https?://.+)?$", description="Address the report is sent to as JSON."
+    )
+    also: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Further ways to send it: `[report.also.NAME]` with the keys of an installed notifier.",
+    )

@@ -1,0 +1,61 @@
+"""Every door in one table: what it needs. A route that is not in it fails here, and so does one that asks for less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from kbm.domain.access import Action
+from kbm.entrypoints.api.access import Allowed, subject_of
+from kbm.entrypoints.api.app import create_app
+from kbm.testing.builders import kbm_over
+from kbm.testing.fakes import FakeConnector
+
+MATRIX: dict[str, Action | str] = {
+    "GET /healthz": "open",
+    "GET /openapi.json": "open",
+    "GET /docs": "open",
+    "GET /docs/oauth2-redirect": "open",
+    "GET /redoc": "open",
+    "GET /v1/gpts": "any key",
+    "POST /v1/gpts/{gpt}/ask": Action.ASK,
+    "POST /v1/gpts/{gpt}/search": Action.SEARCH,
+    "POST /v1/answers/{answer_id}/feedback": Action.FEEDBACK,
+    "GET /v1/answers/{answer_id}/receipt": Action.READ,
+    "GET /v1/documents/{document_id}": Action.READ,
+}
+
+
+def flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """Give all routes, those of included routers too."""
+    for route in routes:
+        within = getattr(route, "original_router", None)
+        if within is None:
+            yield route
+        else:
+            yield from flat(within.routes)
+
+
+def needed(dependant: Dependant) -> Action | str:
+    """Tell what a route asks of its caller."""
+    calls = [one.call for one in dependant.dependencies]
+    for call in calls:
+        if isinstance(call, Allowed):
+            return call.action
+    return "any key" if subject_of in calls else "open"
+
+
+def test_every_route_asks_for_what_the_matrix_says(tmp_path: Path) -> None:
+    with kbm_over(tmp_path, FakeConnector()) as kbm:
+        app = create_app(kbm)
+    found: dict[str, Action | str] = {}
+    for route in flat(app.routes):
+        asked = needed(route.dependant) if isinstance(route, APIRoute) else "open"
+        for method in sorted((getattr(route, "methods", None) or {"*"}) - {"HEAD"}):
+            found[f"{method} {getattr(route, 'path', '?')}"] = asked
+
+    assert found == MATRIX

@@ -1,4 +1,4 @@
-"""Every door in one table: what it needs. A route that is not in it fails here, and so does one that asks for less."""
+"""Every door in one table: what it needs. A route that is not in it fails here, and so does one that asks less."""
 
 from __future__ import annotations
 

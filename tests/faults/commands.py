@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 from kbm.bootstrap.restoring import restorer
+from kbm.domain.access import Rights, Subject
 from kbm.domain.answers import Verdict
 from kbm.domain.canary import Audience
 from kbm.domain.evaluation import GoldenQuestion
@@ -60,6 +61,27 @@ def add_golden(company: Company, embedder: CountingEmbedder) -> None:
     """Run ``kbm golden import``."""
     with company.opened(embedder) as kbm:
         kbm.catalogue.golden.put(GPT, GOLDEN)
+
+
+def make_key(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm keys create``; who was not shown theirs makes another, unless it is there."""
+    with company.opened(embedder) as kbm:
+        if not kbm.keys.list():
+            kbm.keys.create("intranet", Rights(), valid_for=None, who="anna")
+
+
+def use_key(company: Company, embedder: CountingEmbedder) -> None:
+    """Ask with it, as far as counting goes."""
+    with company.opened(embedder) as kbm:
+        [key] = kbm.keys.list()
+        kbm.access.count(Subject(id=f"key:{key.id}", rights=key.rights))
+
+
+def revoke_key(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm keys revoke``."""
+    with company.opened(embedder) as kbm:
+        [key] = kbm.keys.list()
+        kbm.keys.revoke(key.id, who="anna")
 
 
 def publish(company: Company, embedder: CountingEmbedder) -> None:

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.faults.runner TOPIC FOLDER most|rest|ENOSPC|ENOSPC/4|EIO
+    python -m tests.faults.runner TOPIC FOLDER once|rest|ENOSPC|ENOSPC/8|EIO
 
 Importing everything takes seconds, running a command a tenth of one: so this process imports once, opens nothing,
 starts no thread, and lets children do the work. A case is: copy the prepared folder, let a child run the topic's
@@ -46,7 +46,7 @@ class ChildFailed(Exception):
 
 
 def run(topic: Topic, folder: Path, which: str) -> list[dict[str, Any]]:
-    """Kill a topic at most of its own steps, or at the rest of all it comes to; tell what each case came to."""
+    """Kill a topic at each of its own steps once, or at the rest of all it comes to; tell what each case came to."""
     base, straight = folder / "base", folder / "straight"
     base.mkdir(parents=True)
     in_child(folder, lambda: topic.prepare(Company(base)))
@@ -75,12 +75,13 @@ def run(topic: Topic, folder: Path, which: str) -> list[dict[str, Any]]:
 
 
 def cases(topic: Topic, reached: set[str], which: str) -> list[tuple[str, str]]:
-    """Choose where to kill: ``most`` is each own step at least once, ``rest`` is all else that is reached."""
-    own = [(point, when) for point in topic.points if point in reached for when in ("before", "after")]
-    others = [(point, when) for point in sorted(reached - set(topic.points)) for when in ("before", "after")]
-    # Every third one waits for the slow tier; the two of a step stand side by side, so one of them is left.
-    rest = own[2::3]
-    return [one for one in own if one not in rest] if which == "most" else rest + others
+    """Choose where to kill: ``once`` is each own step before or after it in turn, ``rest`` is all else."""
+    own = [point for point in topic.points if point in reached]
+    once = [(point, ("before", "after")[n % 2]) for n, point in enumerate(own)]
+    if which == "once":
+        return once
+    every = [*own, *sorted(reached - set(topic.points))]
+    return [(point, when) for point in every for when in ("before", "after") if (point, when) not in once]
 
 
 def _failures(
@@ -91,7 +92,7 @@ def _failures(
     after: oracle.Seen,
     undisturbed: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """Let the n-th step fail for every n there is; *which* is ``EIO``, or ``EIO/4`` for one step in four."""
+    """Let the n-th step fail for every n there is; *which* is ``EIO``, or ``EIO/8`` for one step in eight."""
     error, _, one_in = which.partition("/")
     steps = list(enumerate(undisturbed["steps"], start=1))
     for n, point in steps[:: int(one_in or 1)]:

@@ -108,6 +108,11 @@ TOPICS = {
         points=("publish.gate", "publish.review", "publish.pointer"),
     ),
     "golden": Topic(prepare=prepared.a_release, commands=(commands.add_golden,), points=("golden.store",)),
+    "keys": Topic(
+        prepare=prepared.a_release,
+        commands=(commands.make_key, commands.use_key, commands.revoke_key),
+        points=("keys.create", "keys.use", "keys.end"),
+    ),
     "rollback": Topic(
         prepare=prepared.two_releases, commands=(commands.roll_back,), points=("rollback.pointer",)
     ),

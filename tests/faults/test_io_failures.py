@@ -17,7 +17,7 @@ __all__ = ["folder"]
 
 @pytest.mark.parametrize(
     "which",
-    ["ENOSPC/4", pytest.param("ENOSPC", marks=pytest.mark.slow), pytest.param("EIO", marks=pytest.mark.slow)],
+    ["ENOSPC/8", pytest.param("ENOSPC", marks=pytest.mark.slow), pytest.param("EIO", marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize("topic", ["nightly", "compact", "erase", "backup"])
 def test_whichever_step_fails_nothing_is_lost_and_the_next_run_completes(

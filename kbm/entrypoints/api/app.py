@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
+from kbm.entrypoints import actions
 from kbm.entrypoints.api.examples import with_examples
 from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
 from kbm.entrypoints.api.problems import problem
@@ -58,6 +59,8 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     if hosts is not None:
         app.add_middleware(KnownHosts, hosts=hosts)
     app.include_router(router)
+    app.include_router(actions.router)
+    app.include_router(actions.operations, include_in_schema=False)
     app.add_exception_handler(KbmError, on_kbm_error)
     app.add_exception_handler(RequestValidationError, on_bad_request)
     app.add_exception_handler(HTTPException, on_http_error)

@@ -1,0 +1,198 @@
+"""The door of GPT actions, and that its description keeps every limit of ChatGPT's editor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any  # OpenAPI has no types here
+
+import pytest
+from fastapi.testclient import TestClient
+from openapi_spec_validator import validate
+
+from kbm.bootstrap import Kbm
+from kbm.domain.access import Rights
+from kbm.entrypoints.actions import MAX_RESPONSE_BYTES, ActionHit, ActionHits, action_schema, fitted
+from kbm.entrypoints.api.app import create_app
+from kbm.testing.builders import kbm_over
+from kbm.testing.fakes import FakeConnector, NoProgress
+
+PAGES = {
+    "leave.txt": "Employees get 30 days of leave a year. Leave is asked for four weeks ahead.",
+    "press.txt": "The press KB 40 holds 40 tons. It weighs 900 kilograms.",
+}
+MAX_CHARS, MAX_DESCRIPTION, MAX_PARAMETER = 100_000, 300, 700
+
+
+@pytest.fixture
+def kbm(tmp_path: Path) -> Iterator[Kbm]:
+    gpts = {"helper": ("docs",), "secret-plans": ("docs",)}
+    with kbm_over(tmp_path, FakeConnector(items=dict(PAGES)), gpts=gpts) as kbm:
+        kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+        kbm.build.run(kbm.gpt_to_build("helper"), NoProgress())
+        kbm.publish.run("helper", "1.0.0", who="anna", why="test")
+        yield kbm
+
+
+@pytest.fixture
+def client(kbm: Kbm) -> Iterator[TestClient]:
+    with TestClient(create_app(kbm), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def schema(client: TestClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/gpts/helper/openapi.json").json()
+    return found
+
+
+def key(kbm: Kbm, gpts: frozenset[str] | None = None) -> dict[str, str]:
+    made = kbm.keys.create("action", Rights(gpts=gpts), valid_for=None, who="anna")
+    return {"Authorization": f"Bearer {made.token}"}
+
+
+def operations(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["operationId"]: one for path in schema["paths"].values() for one in path.values()}
+
+
+def texts(node: Any, *names: str) -> Iterator[str]:
+    """Give every description or summary in the schema."""
+    if isinstance(node, dict):
+        for name, one in node.items():
+            if name in names and isinstance(one, str):
+                yield one
+            yield from texts(one, *names)
+    elif isinstance(node, list):
+        for one in node:
+            yield from texts(one, *names)
+
+
+def test_the_description_is_valid_openapi_3_1_for_the_public_address(schema: dict[str, Any]) -> None:
+    validate(schema)
+
+    assert schema["openapi"].startswith("3.1")
+    assert schema["servers"] == [{"url": "http://127.0.0.1:8000"}]
+
+
+def test_it_has_exactly_the_three_operations_of_an_action(schema: dict[str, Any]) -> None:
+    assert set(operations(schema)) == {"ask", "search", "feedback"}
+    assert all(path.startswith("/gpts/helper/") and "{" not in path for path in schema["paths"])
+
+
+def test_no_description_is_longer_than_the_editor_takes(schema: dict[str, Any]) -> None:
+    found = list(texts(schema, "description", "summary"))
+
+    assert len(found) > 20
+    assert [one for one in found if len(one) > MAX_DESCRIPTION] == []
+    assert MAX_DESCRIPTION <= MAX_PARAMETER  # what holds for all holds for parameters
+
+
+def test_no_operation_needs_a_confirmation_a_header_or_a_parameter(schema: dict[str, Any]) -> None:
+    for operation in operations(schema).values():
+        assert operation["x-openai-isConsequential"] is False
+        assert "parameters" not in operation
+
+
+def test_no_shape_says_null(schema: dict[str, Any]) -> None:
+    def nulls(node: Any) -> int:
+        if isinstance(node, dict):
+            return (node.get("type") == "null") + sum(nulls(one) for one in node.values())
+        return sum(nulls(one) for one in node) if isinstance(node, list) else 0
+
+    assert nulls(schema) == 0
+    assert "_null" not in str(schema)
+
+
+def test_the_title_of_the_gpt_is_told_where_no_key_is_needed(schema: dict[str, Any]) -> None:
+    assert "“Helper” (helper)" in schema["info"]["description"]
+    assert "security" not in operations(schema)["ask"]
+
+
+def test_a_very_long_title_keeps_the_description_inside_its_limit() -> None:
+    made = action_schema("helper", "Ä" * 5000, "https://kb.example/", needs_key=True)
+
+    assert max(map(len, texts(made, "description", "summary", "title"))) <= MAX_DESCRIPTION
+
+
+def test_with_keys_the_operations_take_a_bearer_key(kbm: Kbm, client: TestClient) -> None:
+    headers = key(kbm)
+    schema = client.get("/gpts/helper/openapi.json", headers=headers).json()
+    validate(schema)
+
+    [scheme] = schema["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert all(one["security"] for one in operations(schema).values())
+    assert "“Helper” (helper)" in schema["info"]["description"]
+
+
+def test_without_a_key_it_tells_nothing_that_was_not_asked(kbm: Kbm, client: TestClient) -> None:
+    key(kbm)
+    there = client.get("/gpts/secret-plans/openapi.json")
+    absent = client.get("/gpts/secret-plons/openapi.json")
+
+    assert there.status_code == absent.status_code == 200
+    assert there.text.replace("secret-plans", "secret-plons") == absent.text
+    assert "Secret-Plans" not in there.text
+
+
+def test_a_key_for_another_gpt_finds_no_description(kbm: Kbm, client: TestClient) -> None:
+    headers = key(kbm, frozenset({"helper"}))
+
+    refused = client.get("/gpts/secret-plans/openapi.json", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    assert client.get("/gpts/helper/openapi.json", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_the_operations_answer_in_the_shapes_that_are_described(
+    client: TestClient, schema: dict[str, Any]
+) -> None:
+    paths = {
+        one: path for path, methods in schema["paths"].items() for one in [methods["post"]["operationId"]]
+    }
+    answer = client.post(paths["ask"], json={"question": "How many days of leave do employees get?"}).json()
+    found = client.post(paths["search"], json={"query": "how heavy is the press", "k": 1}).json()
+    noted = client.post(
+        paths["feedback"], json={"answer_id": answer["answer_id"], "verdict": "helpful"}
+    ).json()
+
+    assert "30 days" in answer["answer"]
+    assert answer["citations"][0]["quote"] in PAGES["leave.txt"]
+    assert answer["citations"][0]["url"]
+    assert [one["title"] for one in found["hits"]] == ["press"]
+    assert found["release"] == answer["release"] == "1.0.0"
+    assert (answer["truncated"], found["truncated"]) == (False, False)
+    assert noted == {"status": "noted"}
+    for operation, response in (("ask", answer), ("search", found)):
+        shape = operations(schema)[operation]["responses"]["200"]["content"]["application/json"]["schema"]
+        named = schema["components"]["schemas"][shape["$ref"].rpartition("/")[2]]
+        assert set(named["required"]) <= set(response) <= set(named["properties"])
+
+
+def test_operations_need_a_key_for_their_gpt(kbm: Kbm, client: TestClient) -> None:
+    headers = key(kbm, frozenset({"secret-plans"}))
+    body = {"question": "How many days of leave?"}
+
+    assert client.post("/gpts/helper/actions/ask", json=body).status_code == 401
+    assert client.post("/gpts/helper/actions/ask", json=body, headers=headers).status_code == 404
+
+
+def test_feedback_reaches_only_answers_of_this_gpt(client: TestClient) -> None:
+    answer = client.post("/gpts/helper/actions/ask", json={"question": "How heavy is the press?"}).json()
+    body = {"answer_id": answer["answer_id"], "verdict": "unhelpful"}
+
+    assert client.post("/gpts/secret-plans/actions/feedback", json=body).status_code == 404
+    assert client.post("/gpts/helper/actions/feedback", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "漢", "\n", "\x01", '"'])
+def test_a_response_that_would_be_too_long_is_cut_and_says_so(letter: str) -> None:
+    hits = [
+        ActionHit(text=letter * n, title="t", url="u", section="", page=None, modified_at=None, stale=False)
+        for n in (60_000, 100, 70_000, 80_000)
+    ]
+    made = fitted(ActionHits(hits=hits, release="1.0.0"), hits)
+
+    assert made.truncated
+    assert len(made.model_dump_json()) <= MAX_RESPONSE_BYTES < MAX_CHARS
+    assert made.hits[1].text == letter * 100
+    assert sum(len(one.text) for one in made.hits) * len(letter.encode()) > 10_000

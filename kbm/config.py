@@ -18,7 +18,9 @@ from kbm.domain.documents import EVERYONE
 from kbm.errors import ConfigError, did_you_mean
 from kbm.sections import (
     AccessSection,
+    AnswersSection,
     BrakeSection,
+    ChatSection,
     GptSection,
     KbmSection,
     OidcSection,
@@ -41,6 +43,7 @@ class Settings(Section):
     gpts: dict[Annotated[str, AfterValidator(slug)], GptSection] = Field(default_factory=dict)
     report: ReportSection = Field(default=ReportSection())
     access: AccessSection = Field(default=AccessSection())
+    chat: ChatSection = Field(default=ChatSection())
     path: Path = Field(default=Path(CONFIG_NAME), exclude=True)
 
     @model_validator(mode="after")
@@ -52,6 +55,17 @@ class Settings(Section):
                     raise ValueError(
                         f"gpts.{name}.sources: no source named {source!r}; there is: "
                         f"{', '.join(sorted(self.sources)) or 'none'}" + (f"; {hint}" if hint else "")
+                    )
+            closed = [one for one in gpt.sources if set(self.sources[one].readers) != {EVERYONE}]
+            if gpt.public and closed:
+                raise ValueError(
+                    f"gpts.{name}.public: anybody could ask it, but not everyone may read {', '.join(closed)}; "
+                    f'set readers = ["{EVERYONE}"] there and nothing else, or leave public out and make keys'
+                )
+            for item in gpt.answers.prefer:
+                if item.partition(":")[0] not in gpt.sources or not item.partition(":")[2]:
+                    raise ValueError(
+                        f"gpts.{name}.answers.prefer: {item!r} is not SOURCE:ITEM_ID of one of its sources"
                     )
         return self
 
@@ -136,7 +150,7 @@ def _in_words(fault: Mapping[str, Any]) -> str:
 def _known_keys(place: list[str]) -> list[str]:
     match place:
         case []:
-            return ["kbm", "sources", "gpts", "report", "access"]
+            return ["kbm", "sources", "gpts", "report", "access", "chat"]
         case ["kbm"]:
             return list(KbmSection.model_fields)
         case ["sources", _, "brake"]:
@@ -145,6 +159,8 @@ def _known_keys(place: list[str]) -> list[str]:
             return list(AccessSection.model_fields)
         case ["access", "oidc"]:
             return list(OidcSection.model_fields)
+        case ["chat"]:
+            return list(ChatSection.model_fields)
         case ["report"]:
             return list(ReportSection.model_fields)
         case ["gpts", _]:
@@ -153,5 +169,7 @@ def _known_keys(place: list[str]) -> list[str]:
             return list(PeopleSection.model_fields)
         case ["gpts", _, "release"]:
             return list(ReleaseSection.model_fields)
+        case ["gpts", _, "answers"]:
+            return list(AnswersSection.model_fields)
         case _:
             return []

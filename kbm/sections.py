@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from kbm.domain.chat import EXTRACTIVE
 from kbm.domain.sync import Brake
 
 LANGUAGES = ("de", "en", "fr")
-CHAT_MODELS = ("extractive",)
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}[a-z0-9]|[a-z0-9]{1,2}")
 _READER = re.compile(r"everyone|(group|user):\S+")
@@ -35,8 +36,15 @@ def _reader(value: str) -> str:
 
 
 def _chat(value: str) -> str:
-    if value not in CHAT_MODELS:
-        raise ValueError(f"choose from {', '.join(CHAT_MODELS)}")
+    if value == EXTRACTIVE:
+        return value
+    kind, _, model = value.partition(":")
+    kinds = sorted({point.name for point in entry_points(group="kbm.chat_models")})
+    if kind not in kinds:
+        forms = ", ".join(f"{one}:MODEL" for one in kinds)
+        raise ValueError(f"choose from {EXTRACTIVE}, {forms}")
+    if not model:
+        raise ValueError(f"name the model as well: '{kind}:MODEL'")
     return value
 
 
@@ -70,6 +78,7 @@ Language = Annotated[str, AfterValidator(_language)]
 Chat = Annotated[str, AfterValidator(_chat)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Freeze = Annotated[str, AfterValidator(_freeze)]
+SynonymWord = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Section(BaseModel):
@@ -102,7 +111,9 @@ class KbmSection(Section):
     )
     embedder: str = Field(default="minilm", description="'minilm', 'none', or another installed embedder.")
     chat: Chat = Field(
-        default="extractive", description="'extractive': answers are quoted sentences, no chat model."
+        default=EXTRACTIVE,
+        description="'extractive': answers are quoted sentences, no chat model. 'openai:MODEL', 'ollama:MODEL', "
+        "'llamaindex:IMPORT.PATH:MODEL': a model words them; see `[chat]` and answers.md.",
     )
     max_document_mb: int = Field(
         default=50, ge=1, le=1024, description="Larger documents are quarantined, in MB."
@@ -197,6 +208,33 @@ class ReleaseSection(Section):
     )
 
 
+class AnswersSection(Section):
+    """By which rules a GPT answers; a change makes its next release a MAJOR one."""
+
+    lose: Literal[2, 5, 10] = Field(
+        default=5,
+        description="Percent of the questions with an answer that may go without one; with more of them, fewer "
+        "answers come where there is none. What confidence that takes is measured with every release.",
+    )
+    synonyms: tuple[tuple[SynonymWord, ...], ...] = Field(
+        default=(),
+        max_length=1000,
+        description='Groups of words that stand for each other: [["MwSt", "Mehrwertsteuer", "VAT"]].',
+    )
+    prefer: tuple[str, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Items that come first where they answer as well as others, 'SOURCE:ITEM_ID'.",
+    )
+
+    @model_validator(mode="after")
+    def _groups_have_members(self) -> AnswersSection:
+        for group in self.synonyms:
+            if len({word.casefold() for word in group}) < 2:
+                raise ValueError(f"synonyms: {list(group)} is no group of at least two words")
+        return self
+
+
 class GptSection(Section):
     """One assistant."""
 
@@ -206,7 +244,47 @@ class GptSection(Section):
     instructions: str = Field(
         default="", description="The assistant's own instructions, part of each release."
     )
+    public: bool = Field(
+        default=False,
+        description="true: anybody may ask it without a key, through every door; only where every source is "
+        "read by everyone.",
+    )
+    chat_tokens_per_day: int | None = Field(
+        default=None,
+        ge=0,
+        description="Tokens a day (UTC) that its chat model may take, in and out; then sentences are quoted. "
+        "Not set: no limit.",
+    )
+    answers: AnswersSection = Field(default=AnswersSection())
     release: ReleaseSection = Field(default=ReleaseSection())
+
+
+class ChatSection(Section):
+    """How the chat model is reached, and how long it may take."""
+
+    url: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        description="Address of the provider, such as 'http://127.0.0.1:8080/v1'; empty: its own.",
+    )
+    api_key: SecretRef = Field(default="", description="Its key: 'env:NAME' or 'file:PATH'; empty: none is sent.")
+    timeout_s: float = Field(
+        default=20.0, gt=0, le=300, description="Longest wait for one answer with all its tries, in seconds."
+    )
+    retries: int = Field(
+        default=2, ge=0, le=10, description="Further tries after 429, 5xx or no connection, with growing pauses."
+    )
+    max_tokens: int = Field(
+        default=1200, ge=100, le=32_000, description="Most tokens of one answer, quotes and hidden thoughts included."
+    )
+    failures: int = Field(
+        default=5, ge=1, description="Failures in a row after which it is left alone for `pause_s`."
+    )
+    pause_s: float = Field(default=30.0, gt=0, description="How long it is left alone, in seconds.")
+    price_in: float | None = Field(
+        default=None, ge=0, description="Price of a million tokens sent, in the currency that you are billed in."
+    )
+    price_out: float | None = Field(default=None, ge=0, description="Price of a million tokens written.")
 
 
 class OidcSection(Section):

@@ -44,10 +44,13 @@ from numpy.typing import NDArray
 
 from kbm.domain.identity import Digest, digest
 from kbm.domain.language import LANGUAGE_DIGEST, LANGUAGES, guess_language
+from kbm.domain.retrieval import Synonyms
 
 K1 = 1.5
 B = 0.75
 GRAM = 4
+MOST_ADDED = 12
+"""Synonyms that a question takes in at most."""
 MAX_COUNT = 255
 """A term counts up to this often in a row: one byte. BM25 is flat long before."""
 
@@ -143,17 +146,28 @@ def _tokenise(texts: Sequence[str]) -> Tokens:
     return Tokens(_count(stems), _count(grams))
 
 
-def tokenise_question(text: str) -> Question:
-    """Read a question in whichever of the languages it is."""
+def tokenise_question(text: str, synonyms: Synonyms = ()) -> Question:
+    """Read a question in whichever of the languages it is; a word of a group of *synonyms* stands for all of it.
+
+    A word for a word is one word that may be met in several forms. Phrases are other spellings: what they hold and
+    no row does says nothing. At most ``MOST_ADDED`` runs are added, so that a question stays what was asked.
+    """
+    runs = _RUN.findall(_normal(text))
+    added = _added(runs, synonyms) if synonyms else _Added({}, [], [])
     places: dict[int, int] = {}
     words: dict[tuple[int, ...], bool] = {}
     grams: dict[int, None] = {}
-    for run in _RUN.findall(_normal(text)):
+    for at, run in enumerate(runs):
         of_words, of_grams = _question_run(run)
         for stems, optional in of_words:
-            group = tuple(places.setdefault(stem, len(places)) for stem in stems)
+            forms = (*stems, *added.forms.get(at, ()))
+            group = tuple(sorted({places.setdefault(stem, len(places)) for stem in forms}))
             words[group] = words.get(group, True) and optional
         grams.update(dict.fromkeys(of_grams))
+    for stems in added.words:
+        group = tuple(sorted({places.setdefault(stem, len(places)) for stem in stems}))
+        words.setdefault(group, True)
+    grams.update(dict.fromkeys(added.grams))
     return Question(
         np.array(list(places), dtype=np.uint32),
         np.array(list(grams), dtype=np.uint32),
@@ -165,6 +179,64 @@ def stem_set(text: str) -> frozenset[int]:
     """Give every stem that a question word could meet in *text*, under any of the languages."""
     return frozenset(
         stem for run in _RUN.findall(_normal(text)) for stems, _ in _question_run(run)[0] for stem in stems
+    )
+
+
+class _Added(NamedTuple):
+    """What synonyms add: by place of a run the stems its word is met in as well, words of phrases, and 4-grams."""
+
+    forms: dict[int, tuple[int, ...]]
+    words: list[tuple[int, ...]]
+    grams: list[int]
+
+
+def _added(runs: Sequence[str], synonyms: Synonyms) -> _Added:
+    found = _Added({}, [], [])
+    by_stem = _synonyms_by_stem(tuple(synonyms))
+    taken: set[tuple[int, tuple[str, ...]]] = set()
+    for at, run in enumerate(runs):
+        near = {key for stem in _question_run(run)[0][0][0] for key in by_stem.get(stem, ())}
+        for member, others in sorted(near):
+            if not _stands(member, runs[at : at + len(member)]):
+                continue
+            for other in others:
+                if len(taken) == MOST_ADDED:
+                    return found
+                if (at, other) in taken:
+                    continue
+                taken.add((at, other))
+                read = [_question_run(each) for each in other]
+                words = [stems for of_words, _ in read for stems, _ in of_words]
+                found.grams.extend(gram for _, of_grams in read for gram in of_grams)
+                if len(words) == len(member) == len(_question_run(run)[0]) == 1:
+                    found.forms[at] = (*found.forms.get(at, ()), *words[0])
+                else:
+                    found.words.extend(words)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _synonyms_by_stem(
+    synonyms: tuple[tuple[str, ...], ...],
+) -> dict[int, list[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]]]:
+    """Give by stem of its first word each member of a group as runs, with the others of its group."""
+    found: dict[int, list[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]]] = {}
+    for group in synonyms:
+        members = dict.fromkeys(tuple(_RUN.findall(_normal(word))) for word in group)
+        read = [member for member in members if member]
+        for member in read:
+            others = tuple(other for other in read if other != member)
+            for stem in _question_run(member[0])[0][0][0]:
+                found.setdefault(stem, []).append((member, others))
+    return found
+
+
+def _stands(member: Sequence[str], runs: Sequence[str]) -> bool:
+    """Tell whether a member of a group stands in these runs, inflected or not."""
+    return len(member) == len(runs) and all(
+        not set(_question_run(one)[0][0][0]).isdisjoint(_question_run(other)[0][0][0])
+        and len(_question_run(one)[0]) == len(_question_run(other)[0])
+        for one, other in zip(member, runs, strict=True)
     )
 
 

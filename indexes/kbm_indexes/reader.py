@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kbm.domain.answers import Hit
 from kbm.domain.identity import ChunkId, Digest, digest
-from kbm.domain.retrieval import Retrieval
+from kbm.domain.retrieval import Retrieval, Synonyms
 from kbm.errors import IndexDamaged
 from kbm_indexes import manifest as files
 from kbm_indexes.fusion import Ranking, fuse, share, signals
@@ -92,26 +92,32 @@ class ReleaseIndex:
         *,
         readable: NDArray[np.bool_] | None,
         k: int = 10,
+        synonyms: Synonyms = (),
     ) -> Retrieval:
         """Find the best *k* rows that the release holds and the caller may read.
 
         *vector* is the question's, of unit length, shape ``(d,)``; without it the two lexical rankings decide.
         *readable* is indexed by document number; a document beyond its end is not readable; ``None`` is
-        everything. No hit is empty with all signals 0.
+        everything. A word of a group of *synonyms* stands for all of it. No hit is empty with all signals 0.
 
         Raises:
             ValueError: the vector has another length than the index, or is not finite.
         """
-        return self._retrieve(tokenise_question(question), vector, self._mask(readable), k)
+        return self._retrieve(tokenise_question(question, synonyms), vector, self._mask(readable), k)
 
     def overlap(
-        self, question: str, texts: Sequence[str], *, readable: NDArray[np.bool_] | None
+        self,
+        question: str,
+        texts: Sequence[str],
+        *,
+        readable: NDArray[np.bool_] | None,
+        synonyms: Synonyms = (),
     ) -> list[float]:
         """Give for each text the share, in [0, 1], of the question's idf weight that it contains.
 
         Weights are those of the visible rows, so a hidden row tells nothing here either.
         """
-        asked = tokenise_question(question)
+        asked = tokenise_question(question, synonyms)
         matches = match(self._segments, self._mask(readable), view_stems, asked.stems)
         weight, known, counts = _words(asked.words, matches)
         total = float(weight[known | counts].sum())

@@ -12,12 +12,15 @@ from functools import cached_property
 import structlog
 
 from kbm.bootstrap.keeping import Keeping
+from kbm.domain.chat import Price
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
+from kbm.prompts import prompts
 from kbm.sections import hours
 from kbm.services.access import Access, Limits
 from kbm.services.access_needs import Tokens
 from kbm.services.ask import Ask
+from kbm.services.budget import Budget
 from kbm.services.build import Build
 from kbm.services.calibrate import Calibrate
 from kbm.services.canary import RunCanary
@@ -25,14 +28,18 @@ from kbm.services.canary_watch import CanaryWatch
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
+from kbm.services.fetch import Fetch
 from kbm.services.forget_questions import ForgetQuestions
+from kbm.services.generate import Generate
 from kbm.services.keys import ManageKeys
+from kbm.services.links import Links
 from kbm.services.nightly import Nightly
 from kbm.services.publish import GatedPublish, Publish
 from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
 from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
 from kbm.services.retrieve import Caller, Retrieve, ServedGpt
+from kbm.services.show_passage import ShowPassage
 from kbm.services.sync import Sync
 
 log = structlog.get_logger()
@@ -158,7 +165,7 @@ class Kbm(Keeping):
             indexes=self.indexes,
             embedder=self.embedder,
             no_embedder=self.no_embedder,
-            public_url=self.settings.kbm.public_url,
+            links=self.links,
             canaries=self.canary_watch,
             clock=self.clock,
         )
@@ -166,10 +173,31 @@ class Kbm(Keeping):
     @cached_property
     def ask(self) -> Ask:
         """Answer questions."""
-        return Ask(retrieve=self.retrieve, journal=self.journal, canaries=self.canary_watch, clock=self.clock)
+        return Ask(
+            retrieve=self.retrieve,
+            journal=self.journal,
+            canaries=self.canary_watch,
+            clock=self.clock,
+            generate=self.generate,
+        )
+
+    @cached_property
+    def generate(self) -> Generate:
+        """Let a chat model word answers."""
+        section = self.settings.chat
+        budgets = {name: one.chat_tokens_per_day for name, one in self.settings.gpts.items()}
+        return Generate(
+            chat=self.settings.kbm.chat,
+            calls=self.chat_calls,
+            prompts=prompts,
+            budget=Budget(budgets, self.journal, self.clock),
+            price=Price(per_million_in=section.price_in, per_million_out=section.price_out),
+        )
 
     def warm_up(self) -> None:
-        """Open both databases, the embedder, and the live release of each GPT that has one."""
+        """Open both databases, the embedder, the chat model, and the live release of each GPT that has one."""
+        if self.no_chat:
+            log.warning("chat_model_missing", why=self.no_chat)
         self.catalogue.documents.epoch()
         for gpt in self.settings.gpts:
             self.journal.questions.on_canary(gpt, self.clock.now())
@@ -262,6 +290,7 @@ class Kbm(Keeping):
             groups_claim=section.oidc.groups_claim if section.oidc else "",
             secret=self.secret,
             gpts=tuple(self.settings.gpts),
+            public=tuple(name for name, one in self.settings.gpts.items() if one.public),
             limits=Limits(per_minute=section.per_minute, per_day=section.per_day),
             clock=self.clock,
         )
@@ -273,6 +302,40 @@ class Kbm(Keeping):
             keys=self.catalogue.keys,
             uses=self.journal.key_uses,
             gpts=tuple(self.settings.gpts),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def fetch(self) -> Fetch:
+        """Fetch by its id what a search gave."""
+        return Fetch(
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            retrieve=self.retrieve,
+            canaries=self.canary_watch,
+            show_document=self.show_document,
+        )
+
+    @cached_property
+    def links(self) -> Links:
+        """Make links to passages."""
+        needs_key = self.settings.access.oidc is not None
+        return Links(
+            public_url=self.settings.kbm.public_url,
+            secret=lambda: self.secret,
+            documents=self.catalogue.documents,
+            signed=lambda: needs_key or self.catalogue.keys.any(),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def show_passage(self) -> ShowPassage:
+        """Show the passages behind citations."""
+        return ShowPassage(
+            documents=self.catalogue.documents,
+            show_document=self.show_document,
+            retrieve=self.retrieve,
+            links=self.links,
             clock=self.clock,
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kbm.domain.calibration import Calibration
 from kbm.domain.catalogue import ParsedRecord
 from kbm.domain.documents import Chunk
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, document_id, version_id
@@ -90,6 +91,7 @@ class ExportedRelease:
     created_at: datetime
     tools: Mapping[str, str]
     made_with: str
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

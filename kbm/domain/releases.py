@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import total_ordering
 from typing import Literal
 
+from kbm.domain.calibration import Calibration
 from kbm.domain.evaluation import Override
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, digest
 
@@ -101,8 +102,13 @@ class AnswerSpec:
     instructions: str = ""
     languages: tuple[str, ...] = ()
     chat: str = "extractive"
+    prompt: str = ""  # digest of the chat model's rules; empty without one
     threshold: float = 0.4
     uncertain_below: float = 0.6
+    lose: int = 5  # percent of the questions with an answer that may go without one
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    prefer: tuple[str, ...] = ()  # items, source:item_id
+    reranker: str = ""  # name and digest
 
     @property
     def digest(self) -> Digest:
@@ -170,15 +176,26 @@ class Release:
     content_at: datetime | None = None
     redacted_at: datetime | None = None
     first_digest: Digest | None = None
+    calibration: Calibration | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
+
+    def thresholds(self, *, dense: bool) -> tuple[float, float]:
+        """Say below which confidence there is no answer, and below which a warning: as measured, else as shipped."""
+        found = self.calibration.curve(dense=dense) if self.calibration else None
+        rule = found or self.answer_spec
+        return rule.threshold, rule.uncertain_below
 
 
 def release_digest(
-    index_digest: Digest, answer_spec: AnswerSpec, documents: Iterable[ReleasedDocument]
+    index_digest: Digest,
+    answer_spec: AnswerSpec,
+    documents: Iterable[ReleasedDocument],
+    calibration: Calibration | None,
 ) -> Digest:
     """Hash all that a release is; equal whatever the order in which it came about.
 
     Readers and withdrawals are left out on purpose: they change at once, on every release.
     """
     lines = sorted(f"{document.version_id} {document.content}" for document in documents)
-    return digest("release", index_digest, answer_spec.digest, "\n".join(lines))
+    measured = (calibration.digest,) if calibration else ()
+    return digest("release", index_digest, answer_spec.digest, "\n".join(lines), *measured)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kbm.domain.answers import Hit
 from kbm.domain.identity import ChunkId, Digest
+
+Synonyms = Sequence[tuple[str, ...]]
+"""Groups of words or phrases that stand for each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from kbm.domain.catalogue import CurrentVersion
-from kbm.domain.identity import VersionId
+from kbm.domain.calibration import Calibration
+from kbm.domain.catalogue import ChunkPlace, CurrentVersion
+from kbm.domain.identity import Digest, VersionId
 from kbm.domain.releases import (
     FIRST_RELEASE,
     AnswerSpec,
@@ -30,6 +31,7 @@ from kbm.domain.versioning import Bump, Difference, between, number, propose, wi
 from kbm.errors import IndexDamaged, KbmError
 from kbm.faults import fault_point
 from kbm.ports import Chunker, Clock, Progress
+from kbm.services.calibrate import Calibrate
 from kbm.services.needs import Documents, Indexes, Releases, Room, Texts
 from kbm.services.rows import Rows
 
@@ -73,6 +75,7 @@ class Build:
     rows: Rows
     room: Room
     chunker: Chunker
+    calibrate: Calibrate
     clock: Clock
 
     def run(
@@ -122,12 +125,15 @@ class Build:
         with progress.stage(f"probe {gpt.name}", 1) as stage:
             failed = self._probe(gpt.name, spec, seq)
             stage.advance()
+        calibration = None if failed else self._calibration(gpt, seq, sealed.digest, places, progress)
         made = Release(
             gpt=gpt.name,
             version=_number(base, max(bump, at_least), known, rc),
             seq=seq,
             state=ReleaseState.FAILED if failed else ReleaseState.CANDIDATE,
-            digest=release_digest(sealed.digest, gpt.answer_spec, [_line(one) for one in current]),
+            digest=release_digest(
+                sealed.digest, gpt.answer_spec, [_line(one) for one in current], calibration
+            ),
             index_digest=sealed.digest,
             index_spec=spec,
             answer_spec=gpt.answer_spec,
@@ -136,6 +142,7 @@ class Build:
             n_documents=len(current),
             n_chunks=len(places),
             created_at=self.clock.now(),
+            calibration=calibration,
             tools=gpt.tools,
         )
         with fault_point("build.record"):
@@ -260,6 +267,12 @@ class Build:
                 self.texts.put_chunks(version, self.chunker.digest, chunks)
                 stage.advance()
         return len(todo)
+
+    def _calibration(
+        self, gpt: GptToBuild, seq: int, index: Digest, places: Sequence[ChunkPlace], progress: Progress
+    ) -> Calibration | None:
+        opened = self.indexes.open(gpt.name, gpt.index_spec, seq, index)
+        return self.calibrate.run(gpt.name, opened, gpt.index_spec, gpt.answer_spec, places, progress)
 
     def _probe(self, gpt: str, spec: IndexSpec, seq: int) -> IndexDamaged | None:
         try:

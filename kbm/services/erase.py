@@ -338,7 +338,7 @@ class Erase:
         return Redacted(
             gpt=gpt,
             seq=release.seq,
-            digest=release_digest(index_digest, release.answer_spec, lines),
+            digest=release_digest(index_digest, release.answer_spec, lines, release.calibration),
             index_digest=index_digest,
             n_documents=len(lines),
             n_chunks=len(places),

@@ -65,6 +65,7 @@ class ExportRelease:
                     n_documents=len(members),
                     n_chunks=len(ids),
                     created_at=release.created_at,
+                    calibration=release.calibration,
                     tools=release.tools,
                     made_with=__version__,
                 ),

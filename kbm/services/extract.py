@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kbm.domain.answers import Passage
 from kbm.domain.documents import Span
+from kbm.domain.retrieval import Synonyms
 from kbm.domain.sentences import split_sentences
 from kbm.services.needs import ReleaseIndex
 
@@ -44,7 +45,11 @@ class Extract:
 
 
 def extract(
-    question: str, passages: Sequence[Passage], index: ReleaseIndex, readable: NDArray[np.bool_] | None
+    question: str,
+    passages: Sequence[Passage],
+    index: ReleaseIndex,
+    readable: NDArray[np.bool_] | None,
+    synonyms: Synonyms = (),
 ) -> list[Extract]:
     """Give the best sentences of *passages*, best first; none when no sentence shares a word with the question."""
     spans = [(passage, span) for passage in passages for span in split_sentences(passage.text)]
@@ -53,7 +58,7 @@ def extract(
         f"{passage.title} {' '.join(passage.section)} {quote}"
         for (passage, _), quote in zip(spans, quotes, strict=True)
     ]
-    overlaps = index.overlap(question, [*quotes, *headed], readable=readable)
+    overlaps = index.overlap(question, [*quotes, *headed], readable=readable, synonyms=synonyms)
     alone, together = overlaps[: len(quotes)], overlaps[len(quotes) :]
     ranked = sorted(
         (

@@ -109,7 +109,7 @@ class ImportRelease:
         rows = [IndexRow(chunk_id=one.id, document_no=0, text=one.indexed_text) for one in export.chunks]
         index_digest = self.indexes.digest_of(release.index_spec, rows, vectors)
         lines = [_line(one) for one in export.documents]
-        digest = release_digest(index_digest, release.answer_spec, lines)
+        digest = release_digest(index_digest, release.answer_spec, lines, release.calibration)
         if (index_digest, digest) != (release.index_digest, release.digest):
             raise ArchiveRefused(
                 f"its content has digest {digest}, it says {release.digest}; nothing was changed"
@@ -169,6 +169,7 @@ class ImportRelease:
             n_documents=release.n_documents,
             n_chunks=release.n_chunks,
             created_at=release.created_at,
+            calibration=release.calibration,
             tools=dict(release.tools),
         )
         self.releases.add(made, list(by_version))

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kbm import __version__
-from kbm.domain.answers import Cause
+from kbm.domain.answers import BROKEN_OFF, Cause
+from kbm.domain.chat import WITHOUT_MODEL
 from kbm.domain.documents import Chunk
 from kbm.domain.identity import ChunkId, VersionId
 from kbm.domain.questions import clean_question
@@ -31,8 +32,6 @@ from kbm.errors import KbmError, NotFound, UsageError
 from kbm.services.ask import HITS_ASKED, Ask
 from kbm.services.needs import Documents, Journal, Keyed, Releases, Texts
 from kbm.services.retrieve import Caller, Retrieve, Then
-
-EXTRACTIVE = "extractive"
 
 BringBack = Callable[[str, Release], object]
 """Writes the evicted index of a GPT's release anew."""
@@ -208,8 +207,10 @@ class ShowReceipt:
         """Make the answer again and compare; where that cannot be done, say why and leave it at the evidence."""
         if asked is None:
             return _left_at_evidence(found, "the question is no longer kept")
-        if release.answer_spec.chat != EXTRACTIVE or receipt.cause is Cause.ERROR:
-            return _left_at_evidence(found, "the answer was not made by rule alone")
+        if receipt.model:
+            return _left_at_evidence(found, f"{receipt.model} worded the answer, and may word it otherwise now")
+        if receipt.cause is Cause.ERROR or BROKEN_OFF in receipt.degraded:
+            return _left_at_evidence(found, "the answer was not finished")
         if any(isinstance(one, Erased) for one in receipt.hits):
             return Level.EVIDENCE
         try:
@@ -220,7 +221,7 @@ class ShowReceipt:
             again, degraded = self._made_again(receipt, asked)
         except KbmError as error:
             return _left_at_evidence(found, str(error))
-        if degraded and not receipt.degraded:
+        if degraded and not _words_only(receipt):
             return _left_at_evidence(found, "; ".join(degraded))
         differ = differences(receipt, again)
         if not differ:
@@ -245,7 +246,7 @@ class ShowReceipt:
             asked,
             Caller(readers=receipt.readers),
             release=receipt.release,
-            then=Then(epoch=receipt.epoch, words_only=bool(receipt.degraded)),
+            then=Then(epoch=receipt.epoch, words_only=_words_only(receipt)),
             k=max(HITS_ASKED, receipt.k),
         )
         made = self.ask.answer(passages, k=receipt.k)
@@ -258,6 +259,11 @@ class ShowReceipt:
 
 def _is_erased(id: ChunkId, chunks: dict[ChunkId, Chunk], release: Release) -> bool:
     return id not in chunks and release.redacted_at is not None
+
+
+def _words_only(receipt: Receipt) -> bool:
+    """Tell whether the question was not embedded; a chat model that was missing changes no search."""
+    return any(not line.startswith(WITHOUT_MODEL) for line in receipt.degraded)
 
 
 def _left_at_evidence(found: _Findings, why: str) -> Level:

@@ -28,6 +28,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 
 from kbm import __version__
 from kbm.domain.archive import Export, ExportedDocument, ExportedRelease
+from kbm.domain.calibration import from_json
 from kbm.domain.documents import Chunk
 from kbm.domain.identity import ChunkId, ContentHash, Digest, VersionId
 from kbm.domain.releases import AnswerSpec, IndexSpec, Version
@@ -146,6 +147,7 @@ def _release(body: dict[str, Any]) -> ExportedRelease:
         created_at=datetime.fromisoformat(body["created_at"]),
         tools={str(name): str(one) for name, one in body["tools"].items()},
         made_with=str(body["made_with"]),
+        calibration=from_json(body["calibration"]) if body["calibration"] else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from kbm.domain.calibration import from_json
 from kbm.domain.evaluation import Difference, GateReport, GateVerdict, Override
 from kbm.domain.identity import Digest
 from kbm.domain.releases import AnswerSpec, IndexSpec, Release, ReleaseContent, ReleaseState, Version
@@ -27,6 +28,7 @@ def columns_of(made: Release) -> Mapping[str, Any]:
         "index_digest": made.index_digest,
         "index_spec": to_json(asdict(made.index_spec)),
         "answer_spec": to_json(asdict(made.answer_spec)),
+        "calibration": to_json(asdict(made.calibration)) if made.calibration else None,
         "sources": to_json(made.sources),
         "epoch": made.epoch,
         "n_documents": made.n_documents,
@@ -40,7 +42,6 @@ def columns_of(made: Release) -> Mapping[str, Any]:
 
 def release_of(row: Row[Any]) -> Release:
     """Make a release of a row of the table."""
-    answer_spec = json.loads(row.answer_spec)
     return Release(
         gpt=row.gpt,
         version=Version.parse(row.version),
@@ -49,7 +50,8 @@ def release_of(row: Row[Any]) -> Release:
         digest=Digest(row.digest),
         index_digest=Digest(row.index_digest),
         index_spec=IndexSpec(**json.loads(row.index_spec)),
-        answer_spec=AnswerSpec(**{**answer_spec, "languages": tuple(answer_spec["languages"])}),
+        answer_spec=answer_spec_of(row.answer_spec),
+        calibration=from_json(json.loads(row.calibration)) if row.calibration else None,
         sources=tuple(json.loads(row.sources)),
         epoch=row.epoch,
         n_documents=row.n_documents,
@@ -65,6 +67,14 @@ def release_of(row: Row[Any]) -> Release:
         created_at=datetime.fromisoformat(row.created_at),
         published_at=moment(row.published_at),
     )
+
+
+def answer_spec_of(stored: str) -> AnswerSpec:
+    """Read an answer spec as it is stored."""
+    kept: dict[str, Any] = json.loads(stored)  # Any is JSON
+    lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+    synonyms = tuple(tuple(group) for group in kept.get("synonyms", ()))
+    return AnswerSpec(**{**kept, **lists, "synonyms": synonyms})
 
 
 def override_json(override: Override) -> str:

@@ -41,7 +41,7 @@ def erase(kbm: Kbm, folder: Path, chunk: ChunkId) -> None:
         folder,
         "catalogue",
         "UPDATE release SET first_digest = digest, digest = ?, redacted_at = ?",
-        release_digest(release.index_digest, release.answer_spec, left),
+        release_digest(release.index_digest, release.answer_spec, left, release.calibration),
         kbm.clock.now().isoformat(),
     )
 

@@ -13,6 +13,7 @@ import typer
 
 from kbm.domain.documents import EVERYONE
 from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState
+from kbm.entrypoints.cli.confidence import confidence_json, show_confidence
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.releases import Gpt, gate_json
 from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json, table
@@ -143,9 +144,17 @@ def evaluate(
         progress = TerminalProgress(quiet=as_json)
         report = kbm.evaluate.gate(gpt, chosen, max_drop=section.release.max_drop, progress=progress)
         if as_json:
-            print_json({"gpt": gpt, "release": str(chosen.version), **gate_json(report)})
+            print_json(
+                {
+                    "gpt": gpt,
+                    "release": str(chosen.version),
+                    **gate_json(report),
+                    "confidence": confidence_json(chosen),
+                }
+            )
             return
         show_gate(gpt, str(chosen.version), report)
+        show_confidence(chosen)
 
 
 def show_gate(gpt: str, version: str, report: GateReport) -> None:

@@ -21,6 +21,7 @@ from kbm.services.backup import Restored
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over, settings
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress
+from tests.integration.deaths import deaths
 
 PAGES = {
     "leave.txt": "Employees get 30 days of leave a year, and five more after ten years.",
@@ -310,8 +311,7 @@ def test_a_backup_is_readable_by_its_owner_only_and_holds_no_chroma(
         assert len([name for name in made.manifest.files if name.startswith("raw/")]) == 3
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", ["backup.databases", "backup.files", "backup.publish"])
+@pytest.mark.parametrize(("point", "when"), deaths("backup.databases", "backup.files", "backup.publish"))
 def test_a_backup_that_died_leaves_the_earlier_one_or_the_whole_new_one(
     tmp_path: Path, source: FakeConnector, point: str, when: str
 ) -> None:
@@ -328,8 +328,9 @@ def test_a_backup_that_died_leaves_the_earlier_one_or_the_whole_new_one(
     assert restore(tmp_path / "b", file).live["helper"][0] == "1.0.0"
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", ["restore.unpack", "restore.erasures", "restore.aside", "restore.publish"])
+@pytest.mark.parametrize(
+    ("point", "when"), deaths("restore.unpack", "restore.erasures", "restore.aside", "restore.publish")
+)
 def test_a_restore_that_died_is_run_again_and_still_knows_what_was_erased(
     tmp_path: Path, source: FakeConnector, point: str, when: str
 ) -> None:

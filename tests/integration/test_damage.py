@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,27 +29,35 @@ def _damage(path: Path, how: str) -> None:
         path.write_bytes(data)
 
 
-@pytest.mark.parametrize("how", ["deleted", "cut short", "flipped"])
-@pytest.mark.parametrize("name", ["*.kseg", "rel-2.roar", "rel-2.json"])
-def test_a_damaged_index_file_is_found_and_rebuilt_to_the_same_digest(
-    tmp_path: Path, name: str, how: str
-) -> None:
-    source, embedder = FakeConnector(items={"a.txt": "The press holds 40 tons."}), FakeEmbedder()
-    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a company with two releases, to be copied."""
+    folder = tmp_path_factory.mktemp("sealed")
+    source = FakeConnector(items={"a.txt": "The press holds 40 tons."})
+    with kbm_over(folder, source) as kbm:
         _release(kbm)
         source.items["b.txt"] = "The saw cuts 90 millimetres."
         _release(kbm)
-        sealed = [one.index_digest for one in kbm.catalogue.releases.all("helper")]
-    _damage(max((tmp_path / ".kbm" / "index").rglob(name)), how)
-    n_embedded = embedder.n_embedded
-    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+    return folder
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut short", "flipped"])
+@pytest.mark.parametrize("name", ["*.kseg", "rel-2.roar", "rel-2.json"])
+def test_a_damaged_index_file_is_found_and_rebuilt_to_the_same_digest(
+    tmp_path: Path, sealed: Path, name: str, how: str
+) -> None:
+    shutil.copytree(sealed, tmp_path / "copy")
+    _damage(max((tmp_path / "copy" / ".kbm" / "index").rglob(name)), how)
+    embedder = FakeEmbedder()
+    with kbm_over(tmp_path / "copy", FakeConnector(), embedder=embedder) as kbm:
+        digests = [one.index_digest for one in kbm.catalogue.releases.all("helper")]
         findings = kbm.rebuild.check("helper")
         kbm.rebuild.fix("helper", findings, NoProgress())
 
         assert [bool(one.problem) for one in findings] == [True, False]
         assert not any(one.problem for one in kbm.rebuild.check("helper"))
-        assert [one.index_digest for one in kbm.catalogue.releases.all("helper")] == sealed
-        assert embedder.n_embedded == n_embedded
+        assert [one.index_digest for one in kbm.catalogue.releases.all("helper")] == digests
+        assert embedder.n_embedded == 0
 
 
 def test_damaged_vectors_are_found_and_releases_come_to_the_same_digest_without_them(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from kbm.errors import NotFound, UsageError
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
+from tests.integration.deaths import deaths
 
 SHARED = "Every employee may park in the yard behind hall seven."
 PAGES = {
@@ -313,8 +314,7 @@ def test_the_last_document_of_a_release_can_be_erased(tmp_path: Path) -> None:
         assert ask(kbm, "pension number") == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "when"), deaths(*POINTS))
 def test_an_erasure_that_died_anywhere_is_finished_by_the_next_run(
     tmp_path: Path, source: FakeConnector, point: str, when: str
 ) -> None:

@@ -275,7 +275,7 @@ class Company(CheckedCompany):
 
 
 Company.TestCase.settings = settings(
-    max_examples=6,
+    max_examples=4,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from kbm.domain.identity import ChunkId, Digest, DocumentId
+
+_SPAN = re.compile(r"(?<=[?&])start=\d+&end=\d+")
 
 
 class Outcome(StrEnum):
@@ -31,12 +34,27 @@ class Cause(StrEnum):
     ERROR = "error"  # kbm failed on it
 
 
+BROKEN_OFF = "the answer was broken off"
+"""Among ``degraded`` where the caller left, or something failed, before the answer was whole."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that was found; ``score`` lies in [0, 1] and orders hits of one question only."""
 
     chunk_id: ChunkId
     score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherPlace:
+    """Another document that says the same."""
+
+    document_id: DocumentId
+    source: str
+    item_id: str
+    title: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +75,7 @@ class Passage:
     modified: datetime | None
     score: float = 0.0
     stale: bool = False
+    also_in: tuple[OtherPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +87,13 @@ class Citation:
     start: int
     end: int
     passage: Passage
+
+    @property
+    def url(self) -> str:
+        """Give the address that shows this very quote, where the passage's one names a span."""
+        at = self.passage.start
+        span = f"start={at + self.start}&end={at + self.end}"
+        return _SPAN.sub(span, self.passage.url, count=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +111,10 @@ class Answer:
     ``confidence`` is the estimated probability that the knowledge holds the answer; ``degraded`` names what did
     not work and was done without. The answer is a function of release, visibility epoch, the caller's readers
     and the question; the receipt names all four.
+
+    With a chat model its sentences are the model's, each checked; ``withheld`` counts those that failed a check.
+    ``model`` and ``prompt_digest`` are empty where sentences are quoted; ``tokens`` is what was spent either way, and
+    ``cost`` what that costs, None where no price is known.
     """
 
     id: str
@@ -103,6 +133,11 @@ class Answer:
     notice: str
     degraded: tuple[str, ...]
     took_ms: int
+    withheld: int = 0
+    model: str = ""
+    prompt_digest: str = ""
+    tokens: int = 0
+    cost: float | None = None
 
     @property
     def text(self) -> str:

@@ -27,6 +27,7 @@ from kbm.domain.access import Action
 from kbm.domain.answers import Answer, Verdict
 from kbm.entrypoints.api.access import Allowed, KbmDep
 from kbm.entrypoints.api.schemas import Problem
+from kbm.errors import KeyRefused
 from kbm.services.retrieve import Caller, Retrieved
 
 MAX_DESCRIPTION_CHARS = 300
@@ -120,7 +121,7 @@ class ActionAnswer(BaseModel):
                     n=one.n,
                     quote=one.quote,
                     title=one.passage.title[:_LABEL_CHARS],
-                    url=one.passage.url,
+                    url=one.url,
                     section=" › ".join(one.passage.section)[:_LABEL_CHARS],
                     page=one.passage.page,
                     modified_at=one.passage.modified,
@@ -261,16 +262,18 @@ def fitted(made: _Shape, holders: Sequence[BaseModel]) -> _Shape:
 @router.get("/openapi.json", include_in_schema=False)
 def get_action_schema(gpt: GptInPath, request: Request, kbm: KbmDep) -> JSONResponse:
     """Describe the three operations for one GPT, inside the limits of GPT actions."""
-    is_open = kbm.access.is_open
-    bearer = request.headers.get("authorization", "")
-    title = ""
-    if is_open or bearer:
-        scheme, _, token = bearer.partition(" ")
-        subject = kbm.access.subject_of(token if scheme.lower() == "bearer" else None)
-        kbm.access.count(subject)
-        kbm.access.allow(subject, Action.ASK, gpt)
-        title = kbm.settings.gpts[gpt].title
-    return JSONResponse(action_schema(gpt, title, kbm.settings.kbm.public_url, needs_key=not is_open))
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else ""
+    try:
+        subject = kbm.access.subject_of(token or None, gpt)
+    except KeyRefused:
+        if token:
+            raise
+        return JSONResponse(action_schema(gpt, "", kbm.settings.kbm.public_url, needs_key=True))
+    kbm.access.count(subject)
+    kbm.access.allow(subject, Action.ASK, gpt)
+    title = kbm.settings.gpts[gpt].title
+    return JSONResponse(action_schema(gpt, title, kbm.settings.kbm.public_url, needs_key=bool(token)))
 
 
 def action_schema(gpt: str, title: str, public_url: str, *, needs_key: bool) -> dict[str, Any]:

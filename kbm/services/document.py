@@ -14,10 +14,14 @@ from kbm.services.retrieve import Caller, Retrieve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownDocument:
-    """A document as it was then: its stored text, its address for a reader, and the releases it is so in, by GPT."""
+    """A document as it was then: its stored text, its address for a reader, and the releases it is so in, by GPT.
+
+    ``original_url`` is where its source shows it, empty if that is not on the web.
+    """
 
     version: DocumentVersion
     url: str
+    original_url: str
     text: str
     releases: dict[str, str]
 
@@ -46,19 +50,20 @@ class ShowDocument:
         record = self.documents.document(document_id)
         if record is None or not record.present or not self.retrieve.may_read(record.no, caller):
             raise NotFound("document", document_id)
-        held = self._releases_with(record, caller, gpt, release)
+        held = self.held(record, caller, gpt, release)
         if not held:
             raise NotFound("document", document_id)
         name, (shown, version) = next(iter(held.items()))
         text, _ = lay_out(version.elements)
         return ShownDocument(
             version=version,
-            url=self.retrieve.link(record.id, record.url, name, str(shown.version)),
+            url=self.retrieve.links.to(record.id, name, str(shown.version), caller.readers),
+            original_url=version.url if version.url.startswith(("https://", "http://")) else "",
             text=text,
             releases={name: str(one.version) for name, (one, _) in held.items()},
         )
 
-    def _releases_with(
+    def held(
         self, record: DocumentRecord, caller: Caller, gpt: str | None, version: str | None
     ) -> dict[str, tuple[Release, DocumentVersion]]:
         """Find the live release of each GPT, or the one named, where it holds the document."""

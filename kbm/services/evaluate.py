@@ -45,7 +45,7 @@ SELF_SHARE = 0.9
 RESAMPLES = 2000
 SEED = 20_261_123
 
-_OURS = re.compile(r"/v1/documents/([^/]+)")
+_OURS = re.compile(r"/documents/([^/]+)")
 
 
 def bootstrap(differences: Sequence[int]) -> tuple[float, float]:
@@ -237,7 +237,7 @@ class Evaluate:
         Raises:
             NotFound: there is nothing behind it.
         """
-        ours = f"{self.public_url.rstrip('/')}/v1/documents/"
+        ours = f"{self.public_url.rstrip('/')}/documents/"
         if not url.startswith(ours):
             return
         parts = urlsplit(url)

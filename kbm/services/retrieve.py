@@ -27,6 +27,7 @@ from kbm.domain.retrieval import Signals
 from kbm.errors import KbmError, ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
 from kbm.ports import Clock, Embedder
 from kbm.services.canary_watch import CanaryWatch
+from kbm.services.links import Links
 from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
 
 log = structlog.get_logger()
@@ -37,9 +38,19 @@ _MASKS_KEPT = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks: the reader names that hold for them. Everybody is ``everyone``."""
+    """Who asks: the reader names that hold for them, and through which door. Everybody is ``everyone``.
+
+    *gpts* are those they may ask, None for every one; *subject* is their key's id, or who they are, for the log.
+    """
 
     readers: frozenset[str] = frozenset({EVERYONE})
+    gpts: frozenset[str] | None = None
+    subject: str = ""
+    door: str = ""
+
+    def may_ask(self, gpt: str) -> bool:
+        """Tell whether they may ask a GPT."""
+        return self.gpts is None or gpt in self.gpts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +100,13 @@ class Retrieve:
         indexes: Indexes,
         embedder: Embedder | None,
         no_embedder: str,
-        public_url: str,
+        links: Links,
         canaries: CanaryWatch,
         clock: Clock,
     ) -> None:
         """*no_embedder* says why there is no embedder although one is configured; empty if none is."""
         self._canaries = canaries
-        self._public_url = public_url.rstrip("/")
+        self.links = links
         self._gpts, self._documents, self._texts, self._releases = gpts, documents, texts, releases
         self._indexes, self._embedder, self._no_embedder, self._clock = indexes, embedder, no_embedder, clock
         self._visibility = VisibilityState(epoch=-1)
@@ -178,6 +189,7 @@ class Retrieve:
             # Something was withdrawn since the mask was made. An answer belongs to one epoch: search in the next.
             return self._from(chosen, asked, caller, k, canary=canary)
         passages = []
+        signed = self.links.signed()
         for hit in found.hits:
             if hit.chunk_id not in loaded:
                 continue
@@ -188,7 +200,7 @@ class Retrieve:
                 if canary is not None:
                     self._canaries.violation(canary)
                 continue
-            passages.append(self._shown(chosen, passage, hit.score))
+            passages.append(self.shown(chosen, passage, hit.score, readers=caller.readers, signed=signed))
         return Retrieved(
             gpt=gpt,
             question=asked,
@@ -203,11 +215,19 @@ class Retrieve:
             readable=readable,
         )
 
-    def _shown(self, chosen: Release, passage: Passage, score: float) -> Passage:
-        """Give a passage with its link, score and age."""
+    def shown(
+        self,
+        chosen: Release,
+        passage: Passage,
+        score: float = 0.0,
+        *,
+        readers: frozenset[str] = frozenset({EVERYONE}),
+        signed: bool | None = None,
+    ) -> Passage:
+        """Give a passage with its link, for a caller with these reader names, its score and age."""
         max_age = self._gpts[chosen.gpt].max_age_hours.get(passage.source)
-        url = self.link(passage.document_id, passage.url, chosen.gpt, str(chosen.version))
-        stale = _is_stale(passage.modified, max_age, self._clock.now())
+        url = self.links.to_passage(passage, chosen.gpt, str(chosen.version), readers, signed=signed)
+        stale = is_stale(passage.modified, max_age, self._clock.now())
         return replace(passage, url=url, score=score, stale=stale)
 
     def served(self, gpt: str) -> ServedGpt:
@@ -244,16 +264,6 @@ class Retrieve:
         if chosen.state is ReleaseState.FAILED:
             raise ReleaseNotSealed(f"{gpt} {version} did not pass its probe and cannot be asked")
         return chosen
-
-    def link(self, document_id: str, url: str, gpt: str, release: str) -> str:
-        """Give the address a reader follows: the source's own if it is on the web, else the document here.
-
-        The path of a file on the server would lead nobody anywhere, and tell what need not be told. The release
-        is named, so that the quote stands in what is shown.
-        """
-        if url.startswith(("https://", "http://")):
-            return url
-        return f"{self._public_url}/v1/documents/{document_id}?gpt={gpt}&release={release}"
 
     def may_read(self, document_no: int, caller: Caller) -> bool:
         """Tell whether a caller may read a document now."""
@@ -299,7 +309,8 @@ def _mask(visibility: VisibilityState, readers: frozenset[str]) -> NDArray[np.bo
     return mask
 
 
-def _is_stale(modified: datetime | None, max_age_hours: int | None, now: datetime) -> bool:
+def is_stale(modified: datetime | None, max_age_hours: int | None, now: datetime) -> bool:
+    """Tell whether a document is older than its source allows."""
     return (
         modified is not None and max_age_hours is not None and now - modified > timedelta(hours=max_age_hours)
     )

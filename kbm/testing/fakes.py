@@ -96,9 +96,9 @@ class FakeClock:
 class FakeConnector:
     """A source in memory: item id → text. Counts what is fetched, and fails where it is told to.
 
-    ``readers`` and ``modified`` hold what the source says of single items; for the others it says nothing. ``down``
-    makes the whole source unavailable, ``failing`` holds items whose body cannot be had, ``complete`` set to False
-    makes a listing that does not vouch for itself, and ``failed`` holds scopes that cannot be listed.
+    ``readers``, ``modified`` and ``urls`` hold what the source says of single items; for the others it says nothing.
+    ``down`` makes the whole source unavailable, ``failing`` holds items whose body cannot be had, ``complete`` set
+    to False makes a listing that does not vouch for itself, and ``failed`` holds scopes that cannot be listed.
     """
 
     kind: ClassVar[str] = "fake"
@@ -107,6 +107,7 @@ class FakeConnector:
     items: dict[str, str] = field(default_factory=dict)
     readers: dict[str, frozenset[str]] = field(default_factory=dict)
     modified: dict[str, datetime] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
@@ -134,6 +135,7 @@ class FakeConnector:
                     readers=self.readers.get(id),
                     scope=scope,
                     modified=self.modified.get(id),
+                    url=self.urls.get(id, ""),
                 )
         yield Mark(cursor=None, full=self.complete)
 

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -149,19 +150,18 @@ def test_a_document_older_than_its_source_allows_is_marked_stale(tmp_path: Path)
         assert {one.item_id: one.stale for one in found} == {"leave.txt": True, "press.txt": False}
 
 
-def test_a_citation_links_to_the_document_in_its_release_unless_its_source_is_on_the_web(
-    tmp_path: Path,
-) -> None:
+def test_a_citation_links_to_its_very_quote_in_its_document_as_its_release_has_it(tmp_path: Path) -> None:
     with kbm_over(tmp_path, company()) as kbm:
-        retrieve = released(kbm).retrieve
-        [first, *_] = retrieve.run("helper", "How many days of leave do employees get?", Caller()).passages
-        here = f"http://127.0.0.1:8000/v1/documents/{first.document_id}?gpt=helper&release=1.0.0"
+        made = released(kbm).ask.run("helper", "How many days of leave do employees get?", Caller())
+        [first, *_] = made.citations
+        shown = kbm.show_document.run(first.passage.document_id, Caller())
+        page, _, query = first.url.partition("?")
+        named = parse_qs(urlsplit(first.url).query)
 
-        assert first.url == here
-        assert (
-            retrieve.link("abc", "https://wiki.example/page", "helper", "1.0.0")
-            == "https://wiki.example/page"
-        )
+        assert page == f"http://127.0.0.1:8000/documents/{first.passage.document_id}"
+        assert (named["gpt"], named["release"]) == (["helper"], ["1.0.0"])
+        assert shown.text[int(named["start"][0]) : int(named["end"][0])] == first.quote
+        assert "&t=" not in query  # no key was ever made
 
 
 def test_the_text_behind_a_quote_of_an_earlier_release_is_shown_as_it_was(tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def journal_rows(folder: Path, query: str) -> list[tuple[object, ...]]:
 
 def test_every_answer_is_in_the_journal_with_what_it_rests_on(tmp_path: Path) -> None:
     with kbm_over(tmp_path, company()) as kbm:
-        answer = released(kbm).ask.run("helper", "How many days of leave?", Caller(), user="u1")
+        answer = released(kbm).ask.run("helper", "How many days of leave?", Caller(door="rest"), user="u1")
         kbm.ask.feedback(answer.id, Verdict.HELPFUL, "good")
 
-    assert journal_rows(tmp_path, "SELECT id, gpt, release, user_label FROM answer") == [
-        (answer.id, "helper", "1.0.0", "u1")
+    assert journal_rows(tmp_path, "SELECT id, gpt, release, door FROM answer") == [
+        (answer.id, "helper", "1.0.0", "rest")
     ]
     assert journal_rows(tmp_path, "SELECT answer_id, verdict, comment FROM feedback") == [
         (answer.id, "helpful", "good")

@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
-from kbm.entrypoints import actions
+from kbm.entrypoints import actions, mcp
+from kbm.entrypoints.api import pages
 from kbm.entrypoints.api.examples import with_examples
 from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
 from kbm.entrypoints.api.problems import problem
 from kbm.entrypoints.api.routes import router
-from kbm.errors import KbmError, TooManyRequests
+from kbm.errors import KbmError, KeyRefused, TooManyRequests
 
 log = structlog.get_logger()
 
@@ -50,8 +51,10 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
         version=__version__,
         description="Ask the knowledge of each assistant; every sentence comes with a verbatim quote and its source.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,  # FastAPI's page loads its scripts from elsewhere; pages.py has one of our own
+        redoc_url=None,
     )
-    app.state.kbm = kbm
+    app.state.kbm, app.state.hosts = kbm, hosts
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, within_s=BODY_WITHIN_S)
     app.add_middleware(AtOnce, most=kbm.settings.access.at_once)
@@ -59,6 +62,8 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     if hosts is not None:
         app.add_middleware(KnownHosts, hosts=hosts)
     app.include_router(router)
+    app.include_router(mcp.router)
+    app.include_router(pages.router)
     app.include_router(actions.router)
     app.include_router(actions.operations, include_in_schema=False)
     app.add_exception_handler(KbmError, on_kbm_error)
@@ -68,12 +73,15 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     return app
 
 
-def on_kbm_error(_: Request, error: Exception) -> JSONResponse:
+def on_kbm_error(request: Request, error: Exception) -> JSONResponse:
     """Tell an error raised on purpose; its type knows the status."""
     if not isinstance(error, KbmError):
         raise error
     wait = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
-    return problem(error.http_status, error.code, str(error), error.hint, retry_after_s=wait)
+    said = problem(error.http_status, error.code, str(error), error.hint, retry_after_s=wait)
+    if isinstance(error, KeyRefused):
+        said.headers["WWW-Authenticate"] = mcp.challenge(request)
+    return said
 
 
 def on_bad_request(_: Request, error: Exception) -> JSONResponse:

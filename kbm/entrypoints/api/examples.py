@@ -39,7 +39,8 @@ ANSWER_ID = "d89abcbe6713ba4292b1af6a"
 
 _ITEM = "manuals/kb40/Betriebsanleitung_KB40.pdf"
 _TITLE = "Betriebsanleitung Rohrbiegemaschine KB 40"
-_URL = f"http://127.0.0.1:8000/v1/documents/{DOCUMENT_ID}?gpt=offers&release=1.0.0"
+_PAGE = f"http://127.0.0.1:8000/documents/{DOCUMENT_ID}?gpt=offers&release=1.0.0"
+_URL = f"{_PAGE}&start=117&end=153#quote"
 _QUOTE = "Der Referenzlauf dauert 40 Sekunden."
 _BEGINNING = "Beim Einschalten fährt die Maschine in die Grundstellung."
 _MODIFIED = datetime(2026, 2, 16, 8, 30, tzinfo=UTC)
@@ -99,7 +100,8 @@ DOCUMENT = DocumentOut(
     source="service",
     item_id=_ITEM,
     title=_TITLE,
-    url=_URL,
+    url=_PAGE,
+    original_url="",
     author="Lukas Brandt",
     modified_at=_MODIFIED,
     text=f"{_TITLE}\n\n3 Bedienung\n\n{_BEGINNING} {_QUOTE}",

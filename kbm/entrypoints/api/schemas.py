@@ -123,7 +123,7 @@ class AnswerOut(BaseModel):
                     document_id=one.passage.document_id,
                     item_id=one.passage.item_id,
                     title=one.passage.title,
-                    url=one.passage.url,
+                    url=one.url,
                     source=one.passage.source,
                     section=" › ".join(one.passage.section),
                     page=one.passage.page,
@@ -299,7 +299,8 @@ class DocumentOut(BaseModel):
     source: str
     item_id: str
     title: str
-    url: str
+    url: str = Field(description="Its page here, for a reader.")
+    original_url: str = Field(description="Where its source shows it; empty if that is not on the web.")
     author: str
     modified_at: datetime | None = Field(description="As of this release, like title, author and text.")
     text: str
@@ -315,6 +316,7 @@ class DocumentOut(BaseModel):
             item_id=version.item_id,
             title=version.title,
             url=shown.url,
+            original_url=shown.original_url,
             author=version.author,
             modified_at=version.modified,
             text=shown.text,

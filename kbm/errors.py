@@ -20,6 +20,7 @@ KbmError
 │   └── ConnectorRefused          a person must act (credentials, rights, profile)
 ├── ParseFailed               one document cannot be parsed; it is quarantined
 ├── ProviderUnavailable       an embedder or chat model did not answer
+├── ProviderRefused           a chat model's provider wants something else: a person must act
 ├── NotificationFailed        the morning report did not arrive
 ├── HeldForPerson             done as far as it is safe; a person decides the rest
 ├── ReleaseNotSealed          the release asked for is not sealed yet
@@ -217,10 +218,21 @@ class ParseFailed(KbmError):
 
 
 class ProviderUnavailable(KbmError):
-    """A model provider timed out or asked us to slow down; safe to repeat."""
+    """A model provider timed out or asked us to slow down; safe to repeat. ``retry_after_s`` is what it asked for."""
 
     code = "provider_unavailable"
     retryable = True
+    http_status = 503
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, hint=hint)
+
+
+class ProviderRefused(KbmError):
+    """A model provider refuses the key, the model's name or the request; repeating it does not help."""
+
+    code = "provider_refused"
     http_status = 503
 
 

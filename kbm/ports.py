@@ -9,6 +9,8 @@ group                 port                   made with
 ``kbm.parsers``       :class:`Parser`        no arguments
 ``kbm.chunkers``      :class:`Chunker`       no arguments
 ``kbm.embedders``     :class:`Embedder`      ``(argument: str, folder: Path)``
+``kbm.chat_models``   :class:`ChatModel`     ``(argument: str, access: ChatAccess)``
+``kbm.rerankers``     :class:`Reranker`      ``(argument: str, folder: Path)``
 ``kbm.vector_stores`` :class:`VectorStore`   ``(folder: Path, embedder_digest: str, dimensions: int)``
 ``kbm.notifiers``     :class:`Notifier`      ``(settings: Mapping, root: Path)``
 ====================  =====================  ==========================================
@@ -27,6 +29,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kbm.domain.chat import Message, Piece, Reply
 from kbm.domain.documents import Blob, Chunk, Element, ParsedDocument
 from kbm.domain.identity import Digest, VectorKey, VersionId
 from kbm.domain.report import Report
@@ -116,6 +119,55 @@ class Embedder(Protocol):
 
         Raises:
             ProviderUnavailable: timed out, or asked to slow down; safe to repeat.
+        """
+        ...
+
+
+class ChatModel(Protocol):
+    """Writes text. The core around it owns tries, pauses, the circuit breaker, budgets and checks: try once.
+
+    Made without reaching the provider; many threads may ask one at once.
+    """
+
+    name: ClassVar[str]
+
+    def complete(self, messages: Sequence[Message], *, max_tokens: int, timeout_s: float) -> Reply:
+        """Answer *messages* with at most *max_tokens*.
+
+        Raises:
+            ProviderUnavailable: no answer in *timeout_s* seconds, a broken one, or "later"; safe to repeat.
+            ProviderRefused: a person must act. Neither text holds a key, or anything of the messages.
+        """
+        ...
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int, timeout_s: float) -> Iterator[Piece]:
+        """Do the same in pieces, each as soon as it is there. Closing the iterator ends the call.
+
+        Raises:
+            ProviderUnavailable: as above, also in the middle: a reply that breaks off never ends like a whole one.
+            ProviderRefused: as above.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all connections."""
+        ...
+
+
+class Reranker(Protocol):
+    """Says how well passages answer a question, reading both together."""
+
+    name: ClassVar[str]
+    digest: Digest
+    """Changes whenever the same texts would be ordered otherwise: releases name it."""
+
+    def rerank(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """Give each of *texts* (heading path, line break, passage) a finite score; higher is better, any scale.
+
+        A text gets the same score whatever it is given together with. No texts give none. Many threads may ask.
+
+        Raises:
+            ProviderUnavailable: timed out, or asked to slow down; the hits then stay as they are.
         """
         ...
 
@@ -242,6 +294,7 @@ NotifierSettings = Mapping[str, Any]
 """The keys of ``[report.also.NAME]`` in ``kbm.toml``, for kbm's own those of ``[report]``; Any as above."""
 
 __all__ = [
+    "ChatModel",
     "Chunker",
     "Clock",
     "Connector",
@@ -251,6 +304,7 @@ __all__ = [
     "NotifierSettings",
     "Parser",
     "Progress",
+    "Reranker",
     "Stage",
     "VectorStore",
     "Vectors",

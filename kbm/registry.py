@@ -14,6 +14,8 @@ GROUPS = {
     "kbm.parsers": "parser",
     "kbm.chunkers": "chunker",
     "kbm.embedders": "embedder",
+    "kbm.chat_models": "chat model",
+    "kbm.rerankers": "reranker",
     "kbm.vector_stores": "vector store",
     "kbm.notifiers": "notifier",
 }

@@ -43,6 +43,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[gpts.NAME]", sections.GptSection),
     ("[gpts.NAME.people]", sections.PeopleSection),
     ("[gpts.NAME.release]", sections.ReleaseSection),
+    ("[chat]", sections.ChatSection),
     ("[report]", sections.ReportSection),
     ("[access]", sections.AccessSection),
     ("[access.oidc]", sections.OidcSection),

@@ -6,7 +6,6 @@ Everything is made on first use, so that a command pays only for what it needs.
 from __future__ import annotations
 
 import importlib.metadata
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,13 +13,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self, cast
 
 from kbm import __version__, registry
+from kbm.bootstrap.chat import ChatModels
 from kbm.clock import SystemClock
 from kbm.config import Settings
-from kbm.domain.chat import EXTRACTIVE, ChatAccess
+from kbm.domain.chat import EXTRACTIVE
 from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retention import Retention
-from kbm.errors import ConfigError, KbmError, ModelMissing, NotFound, PluginNotFound
+from kbm.errors import ConfigError, ModelMissing, NotFound, PluginNotFound
 from kbm.indexes import Indexes
 from kbm.ports import (
     ChatModel,
@@ -34,10 +34,9 @@ from kbm.ports import (
     VectorStore,
 )
 from kbm.prompts import answer_prompt
-from kbm.providers.secret_refs import resolve
 from kbm.sections import GptSection, SourceSection, hours
 from kbm.services.build import GptToBuild
-from kbm.services.chat import Breaker, ChatCalls, ChatLimits
+from kbm.services.rerank import reranker_id
 from kbm.services.nightly import NightPolicy
 from kbm.services.sync import SourceToSync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
@@ -74,9 +73,8 @@ class Parts:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._connectors = connectors or {}
-        self._given_embedder, self._given_chat = embedder, chat
-        self._chat_models: dict[str, ChatCalls] = {}
-        self._chat_lock = threading.Lock()
+        self._given_embedder = embedder
+        self.chat_models = ChatModels(settings, self.clock, chat)
 
     def __enter__(self) -> Self:
         return self
@@ -86,12 +84,10 @@ class Parts:
 
     def close(self) -> None:
         """End worker processes, wait for the journal, and close the databases."""
-        for name in ("ask", "access", "parsing", "vectors", "_old_vectors", "catalogue", "journal"):
+        for name in ("ask", "chat_models", "access", "parsing", "vectors", "_old_vectors", "catalogue", "journal"):
             part = self.__dict__.get(name)
             if part is not None:
                 part.close()
-        for calls in self._chat_models.values():
-            calls.close()
 
     # -- storage ---------------------------------------------------------------------------------------------
 
@@ -226,55 +222,6 @@ class Parts:
         with self._named(f"report.also.{name}"):
             made = registry.load("kbm.notifiers", name)
         return cast(Notifier, made(settings, self.settings.root))
-
-    def chat_calls(self, chat: str) -> ChatCalls:
-        """Make a chat model of the configured provider with what stands around it; each is made once.
-
-        Raises:
-            ConfigError: its library is not installed, or its key is not to be had.
-            PluginNotFound, PluginBroken: there is no such provider, or it does not load.
-        """
-        with self._chat_lock:
-            if chat not in self._chat_models:
-                self._chat_models[chat] = self._chat_made(chat)
-            return self._chat_models[chat]
-
-    def _chat_made(self, chat: str) -> ChatCalls:
-        section = self.settings.chat
-        limits = ChatLimits(
-            timeout_s=section.timeout_s,
-            retries=section.retries,
-            max_tokens=section.max_tokens,
-            failures=section.failures,
-            pause_s=section.pause_s,
-        )
-        model = self._given_chat
-        if model is None:
-            kind, _, argument = chat.partition(":")
-            key = ""
-            if section.api_key:
-                key = resolve(section.api_key, key="chat.api_key", root=self.settings.root)
-            with self._named("kbm.chat"):
-                made = registry.load("kbm.chat_models", kind)
-            model = cast(ChatModel, made(argument, ChatAccess(url=section.url, api_key=key)))
-        return ChatCalls(model, limits, self.clock, breaker=self._chat_breaker)
-
-    @cached_property
-    def _chat_breaker(self) -> Breaker:
-        """One for all models: they are one provider's."""
-        section = self.settings.chat
-        return Breaker(failures=section.failures, pause_s=section.pause_s, clock=self.clock)
-
-    @property
-    def no_chat(self) -> str:
-        """Why the configured chat model cannot be asked; empty where it can, or none is configured."""
-        if self.settings.kbm.chat == EXTRACTIVE:
-            return ""
-        try:
-            self.chat_calls(self.settings.kbm.chat)
-        except KbmError as error:
-            return " ".join(filter(None, [str(error), error.hint]))
-        return ""
 
     def vectors_of(self, spec: IndexSpec) -> VectorStore:
         """Open the side index for the embedder of an index spec; who asks closes it."""

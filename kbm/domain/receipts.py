@@ -43,7 +43,10 @@ class Erased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """All that an answer is a function of, and what it was. ``made_with`` is the version of kbm that answered."""
+    """All that an answer is a function of, and what it was. ``made_with`` is the version of kbm that answered.
+
+    ``model`` wrote its sentences by the prompt of that digest; both are empty where sentences are quoted by rule.
+    """
 
     answer_id: str
     gpt: str
@@ -62,6 +65,8 @@ class Receipt:
     quotes: tuple[QuoteSpan | Erased, ...]
     degraded: tuple[str, ...]
     made_with: str
+    model: str = ""
+    prompt_digest: str = ""
     seal: str = ""
 
     def sealed(self, mac: Mac) -> Receipt:
@@ -157,6 +162,8 @@ def receipt_of(
         ),
         degraded=made.degraded,
         made_with=made_with,
+        model=made.model,
+        prompt_digest=made.prompt_digest,
     ).sealed(mac)
 
 
@@ -203,6 +210,8 @@ def _said(receipt: Receipt, mac: Mac) -> str:
             [_mark(receipt.answer_id, one, mac) for one in receipt.quotes],
             receipt.degraded,
             receipt.made_with,
+            receipt.model,
+            receipt.prompt_digest,
         ]
     )
 

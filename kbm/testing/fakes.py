@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kbm.domain.chat import Message, Piece, Reply, Usage
 from kbm.domain.documents import Blob
 from kbm.domain.identity import Digest, digest
 from kbm.domain.sync import Event, Failed, Json, Mark, Ref
@@ -65,6 +66,55 @@ def _direction(word: str, dimensions: int) -> NDArray[np.float64]:
     """Give a word a direction of its own; with one axis each, words would collide all the time."""
     seed = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return np.random.default_rng(int.from_bytes(seed)).standard_normal(dimensions)
+
+
+class FakeChatModel:
+    """Writes what it is told to: a text, or whatever a function makes of the messages.
+
+    ``asked`` holds the messages of every call, ``timeouts_s`` their deadlines. *failing* are raised by the first
+    calls, one each; with *breaks_after* a reply ends in ``ProviderUnavailable`` after so many characters.
+    """
+
+    name: ClassVar[str] = "fake"
+
+    def __init__(
+        self,
+        reply: str | Callable[[Sequence[Message]], str] = "",
+        *,
+        failing: Sequence[Exception] = (),
+        breaks_after: int | None = None,
+        piece_chars: int = 7,
+        counts: bool = True,
+    ) -> None:
+        self.reply, self.failing, self.breaks_after = reply, list(failing), breaks_after
+        self.asked: list[list[Message]] = []
+        self.timeouts_s: list[float] = []
+        self.n_closed = 0
+        self._piece_chars, self._counts = piece_chars, counts
+
+    def complete(self, messages: Sequence[Message], *, max_tokens: int, timeout_s: float) -> Reply:
+        """Give the whole reply."""
+        pieces = list(self.stream(messages, max_tokens=max_tokens, timeout_s=timeout_s))
+        return Reply(text="".join(one.text for one in pieces), usage=pieces[-1].usage)
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int, timeout_s: float) -> Iterator[Piece]:
+        """Give the reply in small pieces, and the counts with an empty last one."""
+        self.asked.append(list(messages))
+        self.timeouts_s.append(timeout_s)
+        if self.failing:
+            raise self.failing.pop(0)
+        text = self.reply if isinstance(self.reply, str) else self.reply(messages)
+        shown = text if self.breaks_after is None else text[: self.breaks_after]
+        for at in range(0, len(shown), self._piece_chars):
+            yield Piece(text=shown[at : at + self._piece_chars])
+        if self.breaks_after is not None:
+            raise ProviderUnavailable("the fake chat model broke off")
+        n_in = sum(len(one.text) for one in messages)
+        yield Piece(usage=Usage(n_in=n_in, n_out=len(text)) if self._counts else None)
+
+    def close(self) -> None:
+        """Count it."""
+        self.n_closed += 1
 
 
 class FakeClock:
@@ -168,4 +218,4 @@ class _NoStage:
         """Show nothing."""
 
 
-__all__ = ["FakeClock", "FakeConnector", "FakeEmbedder", "NoProgress"]
+__all__ = ["FakeChatModel", "FakeClock", "FakeConnector", "FakeEmbedder", "NoProgress"]

@@ -1,0 +1,40 @@
+"""Prompts as files. One that was in a release of kbm is never edited: a better one gets a file of its own.
+
+A release of a GPT names its prompt by digest, so answers of older releases are still written by the rules they were
+published with.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from kbm.domain.chat import Prompt
+from kbm.domain.identity import Digest
+
+ANSWER = "answer-1"
+"""The prompt of new releases."""
+
+
+@cache
+def answer_prompt() -> Prompt:
+    """Give the prompt that new releases are made with."""
+    return _read(ANSWER)
+
+
+@cache
+def prompts() -> dict[Digest, Prompt]:
+    """Give all prompts by digest."""
+    found = [
+        _read(path.name.removesuffix(".md"))
+        for path in files(__package__).iterdir()
+        if path.name.endswith(".md")
+    ]
+    return {one.digest: one for one in found}
+
+
+def _read(name: str) -> Prompt:
+    return Prompt(name=name, text=files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8"))
+
+
+__all__ = ["ANSWER", "answer_prompt", "prompts"]

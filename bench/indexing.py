@@ -37,8 +37,8 @@ SIZES = (1_000, 10_000, 50_000, 100_000)
 QUICK_SIZES = (1_000, 10_000)
 CHANGED_SIZES = (10_000, 50_000)
 """Sizes at which a release of 2 % change is compared with copying the collection."""
-PUBLISHED_SIZE, QUICK_PUBLISHED_SIZE = 10_000, 2_000
-"""Size of the knowledge base in which such a release goes through kbm's services."""
+PUBLISHED_SIZES, QUICK_PUBLISHED_SIZE = (10_000, 50_000), 2_000
+"""Sizes of the knowledge base in which such a release goes through kbm's services."""
 FILTERS: tuple[tuple[str, float | None], ...] = (
     ("no filter", None),
     ("50 % readable", 0.5),

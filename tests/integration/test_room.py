@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,14 +11,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import structlog
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from kbm.bootstrap import Kbm
-from kbm.config import Settings
+from kbm.config import Settings, load_settings
+from kbm.entrypoints.api.app import create_app
+from kbm.entrypoints.cli.main import app
 from kbm.errors import DiskFull, KbmError, StorageFailed
+from kbm.services.answer_log import NOT_WRITTEN
 from kbm.services.retrieve import Caller
 from kbm.services.rows import ROW_BYTES
 from kbm.store.room import Room
-from kbm.testing.builders import kbm_over, settings
+from kbm.testing.builders import ONE_FOLDER_TOML, kbm_over, settings
 from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
 
 PAGES = {
@@ -168,6 +175,53 @@ def test_on_a_full_disk_live_answers_and_the_same_command_completes_once_there_i
 
         assert str(kbm.catalogue.releases.newest("helper").version) != "1.0.0"  # type: ignore[union-attr]
         assert {one.problem for one in kbm.rebuild.check("helper")} == {""}
+
+
+def test_what_is_started_on_a_full_disk_answers_from_live_and_says_that_it_keeps_no_line(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (small_disk / "docs").mkdir()
+    for name, words in PAGES.items():
+        (small_disk / "docs" / name).write_text(words)
+    (small_disk / "kbm.toml").write_text(ONE_FOLDER_TOML.replace("[kbm]", "[kbm]\nreserve_mb = 1"))
+    monkeypatch.chdir(small_disk)
+    assert CliRunner().invoke(app, ["nightly"]).exit_code == 0
+    _fill(small_disk, leave=0)
+    body = {"question": "How many days of leave?"}
+
+    asked = CliRunner().invoke(app, ["ask", "helper", body["question"], "--json"])
+    structlog.reset_defaults()  # the command's log went to a stream that is closed
+    with Kbm(load_settings(small_disk / "kbm.toml")) as kbm, TestClient(create_app(kbm)) as client:
+        kbm.warm_up()
+        answered = client.post("/v1/gpts/helper/ask", json=body)
+        verdict = {"verdict": "helpful"}
+        fed_back = client.post(f"/v1/answers/{answered.json()['answer_id']}/feedback", json=verdict)
+        built = CliRunner().invoke(app, ["build", "helper", "--json"])
+        structlog.reset_defaults()
+        (small_disk / "ballast").unlink()
+        again = client.post("/v1/gpts/helper/ask", json=body).json()
+
+        assert kbm.receipt.run(again["answer_id"]).answer_id == again["answer_id"]
+    assert asked.exit_code == 0, asked.output
+    assert answered.status_code == 200, answered.text
+    for answer in (json.loads(asked.stdout), answered.json()):
+        assert (answer["release"], answer["outcome"]) == ("1.0.0", "answered")
+        assert answer["degraded"] == [NOT_WRITTEN]
+    assert fed_back.status_code == 404
+    assert (built.exit_code, json.loads(built.stdout)["error"]["code"]) == (1, "storage")
+    assert again["degraded"] == []
+
+
+def test_a_log_that_holds_something_is_never_passed_over_on_a_full_disk(small_disk: Path) -> None:
+    with _kbm_on(small_disk, FakeConnector(items=dict(PAGES))) as kbm:
+        _night(kbm)
+        folder = small_disk / ".kbm"
+        shutil.copy(folder / "catalogue.db-wal", small_disk / "log")
+    shutil.move(small_disk / "log", folder / "catalogue.db-wal")
+    _fill(small_disk, leave=0)
+
+    with _kbm_on(small_disk, FakeConnector()) as kbm, pytest.raises(StorageFailed):
+        kbm.catalogue.releases.live("helper")
 
 
 def _kbm_on(folder: Path, connector: FakeConnector) -> Kbm:

@@ -87,6 +87,7 @@ POINTS = frozenset(
         "erase.certificate",
         "erase.forget",
         "export.write",
+        "pack.write",
         "import.store",
         "import.show",
         "backup.databases",

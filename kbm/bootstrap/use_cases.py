@@ -12,15 +12,12 @@ from functools import cached_property
 import structlog
 
 from kbm.bootstrap.keeping import Keeping
-from kbm.domain.chat import Price
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
-from kbm.prompts import prompts
 from kbm.sections import hours
 from kbm.services.access import Access, Limits
 from kbm.services.access_needs import Tokens
 from kbm.services.ask import Ask
-from kbm.services.budget import Budget
 from kbm.services.build import Build
 from kbm.services.calibrate import Calibrate
 from kbm.services.canary import RunCanary
@@ -29,18 +26,22 @@ from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
 from kbm.services.fetch import Fetch
+from kbm.services.filtering import Filtering
 from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.generate import Generate
 from kbm.services.keys import ManageKeys
 from kbm.services.links import Links
 from kbm.services.nightly import Nightly
+from kbm.services.pack import MakePack
 from kbm.services.publish import GatedPublish, Publish
 from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
 from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
+from kbm.services.rerank import Reranking
 from kbm.services.retrieve import Caller, Retrieve, ServedGpt
 from kbm.services.show_passage import ShowPassage
 from kbm.services.sync import Sync
+from kbm.store.packs import PackFolders
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class Kbm(Keeping):
         """Bring stored documents up to date."""
         return Sync(
             documents=self.catalogue.documents,
+            sources=self.catalogue.sources,
             texts=self.catalogue.texts,
             plans=self.catalogue.plans,
             erasures=self.catalogue.erasures,
@@ -167,6 +169,8 @@ class Kbm(Keeping):
             no_embedder=self.no_embedder,
             links=self.links,
             canaries=self.canary_watch,
+            reranking=Reranking(self.reranker),
+            filtering=Filtering(self.catalogue.releases),
             clock=self.clock,
         )
 
@@ -184,20 +188,12 @@ class Kbm(Keeping):
     @cached_property
     def generate(self) -> Generate:
         """Let a chat model word answers."""
-        section = self.settings.chat
-        budgets = {name: one.chat_tokens_per_day for name, one in self.settings.gpts.items()}
-        return Generate(
-            chat=self.settings.kbm.chat,
-            calls=self.chat_calls,
-            prompts=prompts,
-            budget=Budget(budgets, self.journal, self.clock),
-            price=Price(per_million_in=section.price_in, per_million_out=section.price_out),
-        )
+        return self.chat_models.generate(self.journal)
 
     def warm_up(self) -> None:
         """Open both databases, the embedder, the chat model, and the live release of each GPT that has one."""
-        if self.no_chat:
-            log.warning("chat_model_missing", why=self.no_chat)
+        if self.chat_models.problem:
+            log.warning("chat_model_missing", why=self.chat_models.problem)
         self.catalogue.documents.epoch()
         for gpt in self.settings.gpts:
             self.journal.questions.on_canary(gpt, self.clock.now())
@@ -326,6 +322,18 @@ class Kbm(Keeping):
             documents=self.catalogue.documents,
             signed=lambda: needs_key or self.catalogue.keys.any(),
             clock=self.clock,
+        )
+
+    @cached_property
+    def make_pack(self) -> MakePack:
+        """Write releases as files for upload."""
+        return MakePack(
+            documents=self.catalogue.documents,
+            texts=self.catalogue.texts,
+            releases=self.catalogue.releases,
+            retrieve=self.retrieve,
+            folders=PackFolders(),
+            audit=self.catalogue.audit,
         )
 
     @cached_property

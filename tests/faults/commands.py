@@ -26,7 +26,7 @@ from tests.faults.company import (
     CountingEmbedder,
 )
 
-BACKUP, EXPORT = "backup.tar.gz", "export"
+BACKUP, EXPORT, PACK = "backup.tar.gz", "export", "pack"
 
 
 GOLDEN = (
@@ -154,6 +154,12 @@ def export(company: Company, embedder: CountingEmbedder) -> None:
     with company.opened(embedder) as kbm, kbm.working("export", GPT):
         if not (company.root / EXPORT).exists():
             kbm.export_release.run(GPT, "1.0.1", company.root / EXPORT, NoProgress())
+
+
+def pack(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm pack``."""
+    with company.opened(embedder) as kbm:
+        kbm.make_pack.run(GPT, company.root / PACK, release="1.0.1", who="anna", progress=NoProgress())
 
 
 def import_release(company: Company, embedder: CountingEmbedder) -> None:

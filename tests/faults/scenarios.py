@@ -14,8 +14,9 @@ from kbm.store.exports import ExportFolders
 from kbm.store.restores import Restores
 from kbm.testing.fakes import FakeClock
 from tests.faults import commands, prepared
-from tests.faults.commands import BACKUP, EXPORT
+from tests.faults.commands import BACKUP, EXPORT, PACK
 from tests.faults.company import (
+    GPT,
     Company,
     CountingEmbedder,
 )
@@ -48,7 +49,7 @@ class Topic:
 def nothing_beside(company: Company) -> list[str]:
     """Say what commands left beside the data folder."""
     known = {
-        *("source.json", "sent.txt", "done", "told.json", "log.txt", "origin", ".kbm", BACKUP, EXPORT),
+        *("source.json", "sent.txt", "done", "told.json", "log.txt", "origin", ".kbm", BACKUP, EXPORT, PACK),
     }
     return [
         f"I5: {path.name} is left beside the data folder"
@@ -61,6 +62,13 @@ def whole_export(company: Company) -> list[str]:
     """Say what is wrong with an export."""
     export, _ = ExportFolders().read(company.root / EXPORT)
     wrong = [] if str(export.release.version) == "1.0.1" else ["I6: another release was exported"]
+    return wrong + nothing_beside(company)
+
+
+def whole_pack(company: Company) -> list[str]:
+    """Say what is wrong with a pack."""
+    names = {path.name for path in (company.root / PACK).iterdir()}
+    wrong = [] if f"{GPT}-1.0.1-README.md" in names and len(names) > 1 else ["I6: the pack is not whole"]
     return wrong + nothing_beside(company)
 
 
@@ -150,6 +158,9 @@ TOPICS = {
         commands=(commands.export,),
         points=("export.write",),
         check=whole_export,
+    ),
+    "pack": Topic(
+        prepare=prepared.two_releases, commands=(commands.pack,), points=("pack.write",), check=whole_pack
     ),
     "import": Topic(
         prepare=prepared.an_export,

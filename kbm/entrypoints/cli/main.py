@@ -19,6 +19,7 @@ from kbm.entrypoints.cli import (
     golden,
     keys,
     night,
+    packing,
     publishing,
     receipts,
     releases,
@@ -71,6 +72,7 @@ for part in (
     golden,
     erase,
     archive,
+    packing,
     upkeep,
     watching,
 ):

@@ -26,11 +26,14 @@ class Draft:
     citations: list[Citation] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     writing: Writing | None = None
+    _read: Sequence[Passage] | None = None
 
     @property
     def passages(self) -> Sequence[Passage]:
-        """Give the passages that are read."""
-        return self.found.reading(self.k)
+        """Give the passages that are read, the same ones every time."""
+        if self._read is None:
+            self._read = self.found.reading(self.k)
+        return self._read
 
     def quote(self, passage: Passage, span: Span) -> AnswerSentence:
         """Show a slice of a passage as a sentence."""

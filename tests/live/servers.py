@@ -1,0 +1,68 @@
+"""Real servers on loopback, from Debian's packages; a test is skipped with the reason where one is not installed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+STARTED_WITHIN_S = 20.0
+
+
+def needs(*programs: str, files: tuple[str, ...] = ()) -> None:
+    """Skip the test when a program or file is missing."""
+    for program in programs:
+        if shutil.which(program) is None and not Path(f"/usr/sbin/{program}").exists():
+            pytest.skip(f"{program} is not installed")
+    for file in files:
+        if not Path(file).exists():
+            pytest.skip(f"{file} is not there: its package is not installed")
+
+
+def free_port() -> int:
+    """Give a port of loopback that nobody listens at."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def start(
+    command: list[str], port: int, folder: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it listens; its log is ``folder/log``."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=dict(env) if env else None,
+            start_new_session=True,
+        )
+    end = time.monotonic() + STARTED_WITHIN_S
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        with closing(socket.socket()) as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return process
+        time.sleep(0.05)
+    stop(process)
+    pytest.skip(f"{command[0]} did not start: {(folder / 'log').read_text(errors='replace')[-300:]}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server that was started here."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)

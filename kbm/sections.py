@@ -16,7 +16,7 @@ LANGUAGES = ("de", "en", "fr")
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}[a-z0-9]|[a-z0-9]{1,2}")
 _READER = re.compile(r"everyone|(group|user):\S+")
-_DURATION = re.compile(r"(\d+)([hdw])")
+_DURATION = re.compile(r"(\d+)([hdwy])")
 _DAY = r"(?:\d{4}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _FREEZE = re.compile(f"{_DAY}/{_DAY}")
 
@@ -56,7 +56,7 @@ def _language(value: str) -> str:
 
 def _duration(value: str) -> str:
     if not _DURATION.fullmatch(value):
-        raise ValueError("write a number and h, d or w: 36h, 365d, 8w")
+        raise ValueError("write a number and h, d, w or y: 36h, 365d, 8w, 3y")
     return value
 
 
@@ -96,8 +96,8 @@ def is_duration(text: str) -> bool:
 
 
 def hours(duration: str) -> int:
-    """Give a duration such as ``36h``, ``365d`` or ``8w`` in hours."""
-    return int(duration[:-1]) * {"h": 1, "d": 24, "w": 168}[duration[-1]]
+    """Give a duration such as ``36h``, ``365d``, ``8w`` or ``3y`` in hours; a year has 365 days."""
+    return int(duration[:-1]) * {"h": 1, "d": 24, "w": 168, "y": 8760}[duration[-1]]
 
 
 class KbmSection(Section):
@@ -110,6 +110,9 @@ class KbmSection(Section):
         default="http://127.0.0.1:8000", description="Address that citation links begin with."
     )
     embedder: str = Field(default="minilm", description="'minilm', 'none', or another installed embedder.")
+    reranker: str = Field(
+        default="none", description="'none', or an installed reranker, which orders the first 20 hits anew."
+    )
     chat: Chat = Field(
         default=EXTRACTIVE,
         description="'extractive': answers are quoted sentences, no chat model. 'openai:MODEL', 'ollama:MODEL', "
@@ -130,6 +133,9 @@ class KbmSection(Section):
     )
     question_retention: Duration = Field(
         default="30d", description="How long questions stay readable in the journal."
+    )
+    receipt_retention: Duration = Field(
+        default="3y", description="How long the line of an answer stays in the journal, with its receipt."
     )
     nightly_at: str = Field(
         default="02:30",

@@ -6,6 +6,7 @@ Everything is made on first use, so that a command pays only for what it needs.
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,13 +32,14 @@ from kbm.ports import (
     Notifier,
     NotifierSettings,
     Parser,
+    Reranker,
     VectorStore,
 )
 from kbm.prompts import answer_prompt
 from kbm.sections import GptSection, SourceSection, hours
 from kbm.services.build import GptToBuild
-from kbm.services.rerank import reranker_id
 from kbm.services.nightly import NightPolicy
+from kbm.services.rerank import reranker_id
 from kbm.services.sync import SourceToSync
 from kbm.store.catalogue import Catalogue, open_catalogue, open_journal
 from kbm.store.journal import Journal
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 CHUNKER = "passages"
 VECTOR_STORE = "chroma"
 NO_EMBEDDER = "none"
+NO_RERANKER = "none"
 
 
 class Parts:
@@ -69,11 +72,13 @@ class Parts:
         connectors: Mapping[str, Connector] | None = None,
         embedder: Embedder | None = None,
         chat: ChatModel | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._connectors = connectors or {}
         self._given_embedder = embedder
+        self._given_reranker = reranker
         self.chat_models = ChatModels(settings, self.clock, chat)
 
     def __enter__(self) -> Self:
@@ -183,6 +188,18 @@ class Parts:
         return self._embedder_or_why[1]
 
     @cached_property
+    def reranker(self) -> Reranker | None:
+        """The reranker; None when none is configured."""
+        if self._given_reranker is not None:
+            return self._given_reranker
+        name, _, argument = self.settings.kbm.reranker.partition(":")
+        if name == NO_RERANKER:
+            return None
+        with self._named("kbm.reranker"):
+            made = registry.load("kbm.rerankers", name)
+        return cast(Reranker, made(argument, self.settings.data_dir / "models"))
+
+    @cached_property
     def vectors(self) -> VectorStore:
         """The side index of the whole company; only for the process that holds the work lock.
 
@@ -283,6 +300,7 @@ class Parts:
             readers=frozenset(section.readers),
             brake=section.brake_rule(),
             max_document_bytes=self.settings.kbm.max_document_mb * 1_000_000,
+            root=_root_of(section),
         )
 
     @contextmanager
@@ -348,9 +366,16 @@ class Parts:
                 lose=section.answers.lose,
                 synonyms=section.answers.synonyms,
                 prefer=section.answers.prefer,
+                reranker=reranker_id(self.reranker) if self.reranker else "",
             ),
             tools=_tools(),
         )
+
+
+def _root_of(section: SourceSection) -> str:
+    """Name what a source reads so that another place can be told from it; nothing of it is a secret."""
+    address = str(section.settings.get("url", ""))
+    return re.sub(r"(?<=//)[^/@]*@", "", address.partition("?")[0]) if "://" in address else address
 
 
 def _tools() -> dict[str, str]:

@@ -29,8 +29,10 @@ from kbm.services.fetch import Fetch
 from kbm.services.filtering import Filtering
 from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.generate import Generate
+from kbm.services.import_questions import ImportQuestions
 from kbm.services.keys import ManageKeys
 from kbm.services.links import Links
+from kbm.services.list_questions import ListQuestions
 from kbm.services.nightly import Nightly
 from kbm.services.pack import MakePack
 from kbm.services.publish import GatedPublish, Publish
@@ -267,8 +269,23 @@ class Kbm(Keeping):
     @cached_property
     def forget_questions(self) -> ForgetQuestions:
         """Forget questions whose retention is over."""
-        retention = timedelta(hours=hours(self.settings.kbm.question_retention))
-        return ForgetQuestions(journal=self.journal, clock=self.clock, retention=retention)
+        section = self.settings.kbm
+        return ForgetQuestions(
+            forgetting=self.journal.forgetting,
+            clock=self.clock,
+            retention=timedelta(hours=hours(section.question_retention)),
+            receipt_retention=timedelta(hours=hours(section.receipt_retention)),
+        )
+
+    @cached_property
+    def import_questions(self) -> ImportQuestions:
+        """Take in questions asked elsewhere."""
+        return ImportQuestions(imported=self.journal.imported_questions, audit=self.catalogue.audit)
+
+    @cached_property
+    def list_questions(self) -> ListQuestions:
+        """List what was asked."""
+        return ListQuestions(questions=self.journal.questions)
 
     @cached_property
     def access(self) -> Access:

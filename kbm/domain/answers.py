@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from kbm.domain.filters import NO_FILTERS, Filters
 from kbm.domain.identity import ChunkId, Digest, DocumentId
 
 _SPAN = re.compile(r"(?<=[?&])start=\d+&end=\d+")
@@ -103,6 +104,11 @@ class AnswerSentence:
     text: str
     citations: tuple[int, ...]
 
+    @property
+    def marked(self) -> str:
+        """Give its text followed by its citation numbers."""
+        return f"{self.text} {''.join(f'[{n}]' for n in self.citations)}".strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -133,6 +139,7 @@ class Answer:
     notice: str
     degraded: tuple[str, ...]
     took_ms: int
+    filters: Filters = NO_FILTERS
     withheld: int = 0
     model: str = ""
     prompt_digest: str = ""
@@ -142,10 +149,7 @@ class Answer:
     @property
     def text(self) -> str:
         """Give the answer as one text, each sentence followed by its citation numbers."""
-        return " ".join(
-            f"{sentence.text} {''.join(f'[{n}]' for n in sentence.citations)}".strip()
-            for sentence in self.sentences
-        )
+        return " ".join(sentence.marked for sentence in self.sentences)
 
 
 class Verdict(StrEnum):

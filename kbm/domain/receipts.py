@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kbm.domain.answers import Answer, Cause, Outcome
+from kbm.domain.filters import NO_FILTERS, Filters
 from kbm.domain.identity import ChunkId, Digest
 
 Mac = Callable[[str, str], str]
@@ -65,6 +66,7 @@ class Receipt:
     quotes: tuple[QuoteSpan | Erased, ...]
     degraded: tuple[str, ...]
     made_with: str
+    filters: Filters = NO_FILTERS
     model: str = ""
     prompt_digest: str = ""
     seal: str = ""
@@ -98,10 +100,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """A receipt as the journal has it, with the question while that is kept."""
+    """A receipt as the journal has it, with the question while that is kept.
+
+    ``kept_mac`` is the hash of a question that is not kept as it was asked, since personal data was taken out.
+    """
 
     receipt: Receipt
     question: str | None
+    kept_mac: str | None = None
 
 
 class Level(StrEnum):
@@ -135,6 +141,11 @@ def question_hash(question: str, mac: Mac) -> str:
     return mac("question", question)
 
 
+def kept_hash(answer_id: str, question: str, mac: Mac) -> str:
+    """Hash what is kept of a question once personal data was taken out of it."""
+    return mac("question-kept", json.dumps([answer_id, question]))
+
+
 def receipt_of(
     made: Answer, question: str, hits: Collection[ChunkId], *, asked_at: datetime, made_with: str, mac: Mac
 ) -> Receipt:
@@ -162,6 +173,7 @@ def receipt_of(
         ),
         degraded=made.degraded,
         made_with=made_with,
+        filters=made.filters,
         model=made.model,
         prompt_digest=made.prompt_digest,
     ).sealed(mac)
@@ -210,6 +222,7 @@ def _said(receipt: Receipt, mac: Mac) -> str:
             [_mark(receipt.answer_id, one, mac) for one in receipt.quotes],
             receipt.degraded,
             receipt.made_with,
+            receipt.filters.as_json(),
             receipt.model,
             receipt.prompt_digest,
         ]

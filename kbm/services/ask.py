@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from kbm.domain.answers import Answer, AnswerSentence, Cause, Verdict
 from kbm.domain.chat import EXTRACTIVE
 from kbm.domain.confidence import confidence, outcome_of
+from kbm.domain.filters import NO_FILTERS, Filters
 from kbm.domain.language import guess_language
 from kbm.errors import NotFound
 from kbm.ports import Clock
-from kbm.services.answer_log import AnswerLog
+from kbm.services.answer_log import NOT_WRITTEN, AnswerLog
 from kbm.services.canary_watch import CanaryWatch
 from kbm.services.draft import Draft
 from kbm.services.extract import extract
@@ -59,6 +61,7 @@ class Ask:
         as_of: datetime | None = None,
         user: str | None = None,
         k: int = PASSAGES_READ,
+        filters: Filters = NO_FILTERS,
     ) -> Answer:
         """Answer from the live release, the one named or the one of a moment, reading at most *k* passages.
 
@@ -66,7 +69,9 @@ class Ask:
             BadQuestion: there is nothing to answer.
             NotFound: no such GPT or release, or nothing is published yet.
         """
-        parts = self.stream(gpt, question, caller, release=release, as_of=as_of, user=user, k=k)
+        parts = self.stream(
+            gpt, question, caller, release=release, as_of=as_of, user=user, k=k, filters=filters
+        )
         return next(part for part in parts if isinstance(part, Answer))
 
     def stream(
@@ -79,6 +84,7 @@ class Ask:
         as_of: datetime | None = None,
         user: str | None = None,
         k: int = PASSAGES_READ,
+        filters: Filters = NO_FILTERS,
     ) -> Iterator[AnswerSentence | Answer]:
         """Do the same in parts: each sentence as soon as it is checked, and the whole answer last.
 
@@ -87,7 +93,14 @@ class Ask:
         """
         started = self._clock.monotonic()
         found = self._retrieve.run(
-            gpt, question, caller, release=release, as_of=as_of, sticky=user or "", k=max(HITS_ASKED, k)
+            gpt,
+            question,
+            caller,
+            release=release,
+            as_of=as_of,
+            sticky=user or "",
+            k=max(HITS_ASKED, k),
+            filters=filters,
         )
         return self._parts(self._draft(found, k), caller, user, started)
 
@@ -111,8 +124,8 @@ class Ask:
             self._log(self._made(draft, started), draft, caller, user)
             raise
         made = self._made(draft, started)
-        self._log(made, draft, caller, user)
-        yield made
+        written = self._log(made, draft, caller, user)
+        yield made if written else replace(made, degraded=(*made.degraded, NOT_WRITTEN))
 
     def _draft(self, found: Retrieved, k: int) -> Draft:
         """Decide by confidence whether there is anything to say, before anything is said."""
@@ -153,6 +166,7 @@ class Ask:
             readers=found.readers,
             k=draft.k,
             epoch=found.epoch,
+            filters=found.filters,
             outcome=draft.outcome,
             cause=draft.cause,
             confidence=round(draft.confidence, 4),
@@ -199,13 +213,13 @@ class Ask:
         """Wait until every answer is in the journal."""
         self.log.close()
 
-    def _log(self, made: Answer, draft: Draft, caller: Caller, user: str | None) -> None:
+    def _log(self, made: Answer, draft: Draft, caller: Caller, user: str | None) -> bool:
         def spent() -> None:
             if draft.writing and self._generate:
                 self._generate.end(made.gpt, draft.writing)
 
         hits = tuple(passage.chunk_id for passage in draft.found.passages)
-        self.log.put(made, draft.found.question, hits, caller, user, then=spent)
+        return self.log.put(made, draft.found.question, hits, caller, user, then=spent)
 
 
 def _cause(found: Retrieved) -> Cause:

@@ -190,7 +190,9 @@ def _overridden(one: Override, words: dict[str, str]) -> str:
 def _value(name: str, value: object, words: dict[str, str]) -> str:
     if name.endswith("_digest"):
         return str(value)[:12]
-    text = ", ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+    listed = value if isinstance(value, tuple) else (value,)
+    # A group of synonyms reads as what it means.
+    text = ", ".join(" = ".join(one) if isinstance(one, tuple) else str(one) for one in listed)
     return text or words["nothing"]
 
 

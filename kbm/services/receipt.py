@@ -23,6 +23,7 @@ from kbm.domain.receipts import (
     Recorded,
     Verification,
     differences,
+    kept_hash,
     question_hash,
     quote_hash,
     receipt_of,
@@ -31,6 +32,7 @@ from kbm.domain.releases import Release, ReleaseContent, release_digest
 from kbm.errors import KbmError, NotFound, UsageError
 from kbm.services.ask import HITS_ASKED, Ask
 from kbm.services.needs import Documents, Journal, Keyed, Releases, Texts
+from kbm.services.rerank import NOT_RERANKED
 from kbm.services.retrieve import Caller, Retrieve, Then
 
 BringBack = Callable[[str, Release], object]
@@ -129,6 +131,14 @@ class ShowReceipt:
                     hint="only the same words fit; leave --question away to check the quotes alone",
                 )
             return asked
+        if recorded.kept_mac is not None and recorded.question is not None:
+            kept = kept_hash(recorded.receipt.answer_id, recorded.question, self.secret.mac)
+            if kept != recorded.kept_mac:
+                found.differences.append(
+                    "the question kept in the journal is not what was kept of the one asked"
+                )
+            found.notes.append("personal data was taken out of the question before it was kept")
+            return None
         if recorded.question is not None and question_hash(recorded.question, self.secret.mac) != expected:
             found.differences.append("the question kept in the journal is not the one that was asked")
         return recorded.question
@@ -206,9 +216,11 @@ class ShowReceipt:
     ) -> Level:
         """Make the answer again and compare; where that cannot be done, say why and leave it at the evidence."""
         if asked is None:
-            return _left_at_evidence(found, "the question is no longer kept")
+            return _left_at_evidence(found, "the question is not kept as it was asked")
         if receipt.model:
-            return _left_at_evidence(found, f"{receipt.model} worded the answer, and may word it otherwise now")
+            return _left_at_evidence(
+                found, f"{receipt.model} worded the answer, and may word it otherwise now"
+            )
         if receipt.cause is Cause.ERROR or BROKEN_OFF in receipt.degraded:
             return _left_at_evidence(found, "the answer was not finished")
         if any(isinstance(one, Erased) for one in receipt.hits):
@@ -246,7 +258,12 @@ class ShowReceipt:
             asked,
             Caller(readers=receipt.readers),
             release=receipt.release,
-            then=Then(epoch=receipt.epoch, words_only=_words_only(receipt)),
+            then=Then(
+                epoch=receipt.epoch,
+                words_only=_words_only(receipt),
+                not_reranked=any(line.startswith(NOT_RERANKED) for line in receipt.degraded),
+                filters=receipt.filters,
+            ),
             k=max(HITS_ASKED, receipt.k),
         )
         made = self.ask.answer(passages, k=receipt.k)
@@ -262,8 +279,8 @@ def _is_erased(id: ChunkId, chunks: dict[ChunkId, Chunk], release: Release) -> b
 
 
 def _words_only(receipt: Receipt) -> bool:
-    """Tell whether the question was not embedded; a chat model that was missing changes no search."""
-    return any(not line.startswith(WITHOUT_MODEL) for line in receipt.degraded)
+    """Tell whether the question was not embedded; a chat model or a reranker that was missing changes no search."""
+    return any(not line.startswith((WITHOUT_MODEL, NOT_RERANKED)) for line in receipt.degraded)
 
 
 def _left_at_evidence(found: _Findings, why: str) -> Level:

@@ -8,29 +8,41 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from kbm.domain.answers import Passage
+from kbm.domain.answers import OtherPlace, Passage
 from kbm.domain.canary import Canary
 from kbm.domain.catalogue import VisibilityState
 from kbm.domain.documents import EVERYONE, may_read
+from kbm.domain.filters import NO_FILTERS, Filters
+from kbm.domain.identity import ChunkId
 from kbm.domain.questions import clean_question
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.retention import ensure_indexed
 from kbm.domain.retrieval import Signals
 from kbm.errors import KbmError, ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
 from kbm.ports import Clock, Embedder
+from kbm.services.arrange import fold, prefer, with_neighbours
 from kbm.services.canary_watch import CanaryWatch
+from kbm.services.filtering import Filtering
 from kbm.services.links import Links
 from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
+from kbm.services.rerank import RERANKED, Reranking
 
 log = structlog.get_logger()
+
+FOLDED = 10
+"""Hits searched beyond those asked for, to take the place of equal ones."""
+
+BESIDE = 0.8
+"""What a neighbour counts of the passage it stands beside."""
 
 _MASKS_KEPT = 32
 """Reader sets whose masks are kept; one costs a byte per document."""
@@ -64,10 +76,12 @@ class ServedGpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Then:
-    """What held for an earlier answer: its visibility epoch, and whether words alone had to do."""
+    """What held for an earlier answer: its epoch, what it had to do without, and what it was narrowed to."""
 
     epoch: int
     words_only: bool
+    not_reranked: bool = False
+    filters: Filters = NO_FILTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +94,18 @@ class Retrieved:
     canary: bool
     epoch: int
     readers: frozenset[str]
+    filters: Filters
     passages: tuple[Passage, ...]
     signals: Signals
     degraded: tuple[str, ...]
     index: ReleaseIndex
     readable: NDArray[np.bool_] = field(repr=False)
+    beside: Callable[[Sequence[Passage]], Mapping[ChunkId, Sequence[Passage]]] = field(repr=False)
+
+    def reading(self, k: int) -> tuple[Passage, ...]:
+        """Give the first *k* passages and what stands right before and after each under the same heading."""
+        first = self.passages[:k]
+        return with_neighbours(first, self.beside(first))
 
 
 class Retrieve:
@@ -102,11 +123,14 @@ class Retrieve:
         no_embedder: str,
         links: Links,
         canaries: CanaryWatch,
+        reranking: Reranking,
+        filtering: Filtering,
         clock: Clock,
     ) -> None:
         """*no_embedder* says why there is no embedder although one is configured; empty if none is."""
         self._canaries = canaries
         self.links = links
+        self._reranking, self._filtering = reranking, filtering
         self._gpts, self._documents, self._texts, self._releases = gpts, documents, texts, releases
         self._indexes, self._embedder, self._no_embedder, self._clock = indexes, embedder, no_embedder, clock
         self._visibility = VisibilityState(epoch=-1)
@@ -123,8 +147,11 @@ class Retrieve:
         as_of: datetime | None = None,
         sticky: str = "",
         k: int = 10,
+        filters: Filters = NO_FILTERS,
     ) -> Retrieved:
         """Search a GPT's live release, or the one named, or the one that answered at a moment.
+
+        What *filters* leave out is left out like what the caller may not read: it moves no score.
 
         A caller who belongs to a canary's audience gets the canary instead of live; *sticky* is the caller's
         label, so that they get the same one every time. A canary that fails is counted, and live answers.
@@ -135,15 +162,15 @@ class Retrieve:
             NothingLive: nothing is published yet.
             ReleaseNotSealed: the release failed its probe.
         """
-        asked = clean_question(question)
+        asked = _Question(clean_question(question), caller, k, filters)
         self.served(gpt)
         if release is None and as_of is None:
             canary = self._canaries.running(gpt)
-            if canary and canary.audience.includes(caller.readers, canary.salt, sticky or asked):
-                found = self._from_canary(canary, asked, caller, k)
+            if canary and canary.audience.includes(caller.readers, canary.salt, sticky or asked.text):
+                found = self._from_canary(canary, asked)
                 if found is not None:
                     return found
-        return self._from(self.release_of(gpt, release, as_of), asked, caller, k, canary=None)
+        return self._from(self.release_of(gpt, release, as_of), asked, canary=None)
 
     def again(
         self, gpt: str, question: str, caller: Caller, *, release: str, then: Then, k: int
@@ -154,42 +181,42 @@ class Retrieve:
         """
         self.served(gpt)
         chosen = self.release_of(gpt, release)
-        return self._from(chosen, clean_question(question), caller, k, canary=None, then=then)
+        asked = _Question(clean_question(question), caller, k, then.filters)
+        return self._from(chosen, asked, canary=None, then=then)
 
-    def _from_canary(self, canary: Canary, asked: str, caller: Caller, k: int) -> Retrieved | None:
+    def _from_canary(self, canary: Canary, asked: _Question) -> Retrieved | None:
         """Search the canary; None when it fails, so that live answers."""
         try:
-            return self._from(self._releases.at(canary.gpt, canary.seq), asked, caller, k, canary=canary)
+            return self._from(self._releases.at(canary.gpt, canary.seq), asked, canary=canary)
         except (KbmError, OSError) as error:
             log.warning("canary_failed", gpt=canary.gpt, why=repr(error))
             self._canaries.error(canary)
             return None
 
     def _from(
-        self,
-        chosen: Release,
-        asked: str,
-        caller: Caller,
-        k: int,
-        *,
-        canary: Canary | None,
-        then: Then | None = None,
+        self, chosen: Release, asked: _Question, *, canary: Canary | None, then: Then | None = None
     ) -> Retrieved:
-        gpt = chosen.gpt
+        gpt, readers, rules = chosen.gpt, asked.caller.readers, chosen.answer_spec
         ensure_indexed(chosen)
         if then is None:
-            epoch, readable = self._readable(caller.readers)
+            epoch, readable = self._readable(readers)
         else:
-            epoch, readable = then.epoch, _mask(self._documents.visibility_at(then.epoch), caller.readers)
+            epoch, readable = then.epoch, _mask(self._documents.visibility_at(then.epoch), readers)
+        readable = self._filtering.mask(chosen, asked.filters, readable)
         index = self._indexes.open(gpt, chosen.index_spec, chosen.seq, chosen.index_digest)
-        vector, degraded = (None, ()) if then and then.words_only else self._vector(asked, chosen)
-        found = index.search(asked, vector, readable=readable, k=k)
+        vector, degraded = (None, ()) if then and then.words_only else self._vector(asked.text, chosen)
+        found = index.search(
+            asked.text,
+            vector,
+            readable=readable,
+            k=max(asked.k + FOLDED, RERANKED),
+            synonyms=rules.synonyms,
+        )
         loaded = self._texts.passages([hit.chunk_id for hit in found.hits], withdrawn=then is not None)
         if then is None and len(loaded) < len(found.hits) and self._documents.epoch() != epoch:
             # Something was withdrawn since the mask was made. An answer belongs to one epoch: search in the next.
-            return self._from(chosen, asked, caller, k, canary=canary)
+            return self._from(chosen, asked, canary=canary)
         passages = []
-        signed = self.links.signed()
         for hit in found.hits:
             if hit.chunk_id not in loaded:
                 continue
@@ -200,20 +227,45 @@ class Retrieve:
                 if canary is not None:
                     self._canaries.violation(canary)
                 continue
-            passages.append(self.shown(chosen, passage, hit.score, readers=caller.readers, signed=signed))
+            passages.append(replace(passage, score=hit.score))
+        if not (then and then.not_reranked):
+            passages, not_reranked = self._reranking.run(asked.text, passages, rules.reranker)
+            degraded = (*degraded, *not_reranked)
+        held = partial(index.overlap, asked.text, readable=readable, synonyms=rules.synonyms)
+        folded = fold(prefer(passages, rules.prefer, held))[: asked.k]
+        show = partial(self.shown, chosen, readers=readers, signed=self.links.signed())
         return Retrieved(
             gpt=gpt,
-            question=asked,
+            question=asked.text,
             release=chosen,
             canary=canary is not None,
             epoch=epoch,
-            readers=caller.readers,
-            passages=tuple(passages),
+            readers=readers,
+            filters=asked.filters,
+            passages=tuple(
+                _with_places(show(one, one.score), [show(other) for other in also]) for one, also in folded
+            ),
             signals=found.signals,
             degraded=degraded,
             index=index,
             readable=readable,
+            beside=partial(self._beside, show, withdrawn=then is not None),
         )
+
+    def _beside(
+        self, show: Callable[[Passage, float], Passage], passages: Sequence[Passage], *, withdrawn: bool
+    ) -> dict[ChunkId, list[Passage]]:
+        """Load the neighbours of *passages*: of the same document, so whoever may read one may read the other."""
+        near = self._texts.beside([one.chunk_id for one in passages])
+        ids = list(dict.fromkeys(id for some in near.values() for id in some))
+        loaded = self._texts.passages(ids, withdrawn=withdrawn) if ids else {}
+        return {
+            one.chunk_id: [
+                show(loaded[id][1], BESIDE * one.score) for id in near[one.chunk_id] if id in loaded
+            ]
+            for one in passages
+            if one.chunk_id in near
+        }
 
     def shown(
         self,
@@ -297,6 +349,27 @@ class Retrieve:
         except (ProviderUnavailable, ModelMissing) as error:
             log.warning("question_not_embedded", embedder=self._embedder.name, why=error.code)
             return None, (f"embedder {self._embedder.name} did not answer: words only",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked, by whom, for how many passages, of which part."""
+
+    text: str
+    caller: Caller
+    k: int
+    filters: Filters
+
+
+def _with_places(passage: Passage, others: Sequence[Passage]) -> Passage:
+    """Name the other documents that say the same."""
+    places = (
+        OtherPlace(
+            document_id=one.document_id, source=one.source, item_id=one.item_id, title=one.title, url=one.url
+        )
+        for one in others
+    )
+    return replace(passage, also_in=tuple(places))
 
 
 def _mask(visibility: VisibilityState, readers: frozenset[str]) -> NDArray[np.bool_]:

@@ -7,29 +7,29 @@ and comments are people's own words; they go when their retention is over, out o
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
+from sqlalchemy import Engine, Row, func, insert, select, update
 
 from kbm import __version__
 from kbm.domain.answers import Answer, Cause, Outcome, Verdict
+from kbm.domain.filters import Filters
 from kbm.domain.identity import ChunkId, Digest
-from kbm.domain.receipts import Erased, QuoteSpan, Receipt, Recorded, receipt_of
+from kbm.domain.personal_data import redact
+from kbm.domain.questions import Asker
+from kbm.domain.receipts import Erased, QuoteSpan, Receipt, Recorded, kept_hash, receipt_of
 from kbm.errors import JournalDamaged, NotFound
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import empty_free_pages, iso, to_json, writing
+from kbm.store.forgetting import SLICE, Forgetting, empty_wal, overwrite
+from kbm.store.imported_questions import ImportedQuestions
 from kbm.store.journal_schema import answer, feedback
 from kbm.store.keys import KeyUses
 from kbm.store.questions import Questions
 from kbm.store.secret import Secret
-
-Id = TypeVar("Id", str, int)
-
-_SLICE = 500
-"""Rows changed in one transaction: an answer that waits for its line must not wait long."""
 
 
 class Journal:
@@ -38,6 +38,8 @@ class Journal:
     def __init__(self, engine: Engine, secret: Secret, clock: Clock) -> None:
         self._reads, self._writes, self._secret, self._clock = engine, writing(engine), secret, clock
         self.questions = Questions(engine, clock)
+        self.imported_questions = ImportedQuestions(engine, secret, clock)
+        self.forgetting = Forgetting(engine)
         self.key_uses = KeyUses(engine)
 
     @property
@@ -51,11 +53,15 @@ class Journal:
 
     # -- answers ---------------------------------------------------------------------------------------------
 
-    def record(self, made: Answer, question: str, hits: tuple[ChunkId, ...], user: str | None) -> None:
-        """Store the sealed receipt of an answer, and its question. Quotes are kept as spans, never as text."""
+    def record(self, made: Answer, question: str, hits: tuple[ChunkId, ...], asker: Asker) -> None:
+        """Store the sealed receipt of an answer, and its question without personal data.
+
+        The receipt's hash is of the question as it was asked. Quotes are kept as spans, never as text.
+        """
         receipt = receipt_of(
             made, question, hits, asked_at=self._clock.now(), made_with=__version__, mac=self._secret.mac
         )
+        kept = redact(question)
         with fault_point("journal.record"), self._writes.begin() as connection:
             connection.execute(
                 insert(answer).values(
@@ -68,15 +74,24 @@ class Journal:
                     readers=to_json(sorted(receipt.readers)),
                     k=receipt.k,
                     asked_at=iso(receipt.asked_at),
-                    question=question,
+                    question=kept,
+                    kept_mac=None if kept == question else kept_hash(made.id, kept, self._secret.mac),
                     question_mac=receipt.question_mac,
-                    user_label=user,
+                    user_label=self._secret.label(made.gpt, asker.label),
+                    key_id=asker.key_id,
+                    door=asker.door,
                     outcome=receipt.outcome,
                     cause=receipt.cause,
                     confidence=receipt.confidence,
                     degraded=to_json(receipt.degraded),
                     took_ms=made.took_ms,
+                    withheld=made.withheld,
+                    tokens=made.tokens,
+                    cost=made.cost,
                     made_with=receipt.made_with,
+                    filters=to_json(receipt.filters.as_json()) if receipt.filters else None,
+                    model=receipt.model,
+                    prompt_digest=receipt.prompt_digest,
                     seal=receipt.seal,
                     **_evidence(receipt),
                 )
@@ -92,10 +107,18 @@ class Journal:
             row = connection.execute(select(answer).where(answer.c.id == answer_id)).first()
         return _recorded(row) if row else None
 
+    def tokens_since(self, gpt: str, moment: datetime) -> int:
+        """Count the tokens that chat models took for a GPT's answers since a moment."""
+        query = select(func.coalesce(func.sum(answer.c.tokens), 0)).where(
+            answer.c.gpt == gpt, answer.c.asked_at >= iso(moment)
+        )
+        with self._reads.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
     # -- feedback --------------------------------------------------------------------------------------------
 
     def add_feedback(self, answer_id: str, verdict: Verdict, comment: str | None) -> None:
-        """Store what somebody thought of an answer.
+        """Store what somebody thought of an answer, the comment without personal data.
 
         Raises:
             NotFound: there is no such answer.
@@ -105,39 +128,14 @@ class Journal:
                 raise NotFound("answer", answer_id)
             connection.execute(
                 insert(feedback).values(
-                    answer_id=answer_id, verdict=verdict, comment=comment, at=iso(self._clock.now())
+                    answer_id=answer_id,
+                    verdict=verdict,
+                    comment=redact(comment) if comment else None,
+                    at=iso(self._clock.now()),
                 )
             )
 
     # -- what does not stay ----------------------------------------------------------------------------------
-
-    def forget_questions(self, before: datetime) -> tuple[int, int]:
-        """Clear the questions and labels of answers, and the comments, from before a moment.
-
-        Gives how many answers and how many comments were cleared. Receipts stay whole, since they hold a keyed hash
-        of the question. A run that is cut short is finished by the next one.
-        """
-        answers = select(answer.c.id).where(
-            answer.c.asked_at < iso(before),
-            or_(answer.c.question.is_not(None), answer.c.user_label.is_not(None)),
-        )
-        comments = select(feedback.c.id).where(feedback.c.at < iso(before), feedback.c.comment.is_not(None))
-        with self._reads.connect() as connection:
-            old_answers = connection.scalars(answers).all()
-            old_comments = connection.scalars(comments).all()
-        for some in _slices(old_answers):
-            with fault_point("journal.forget"), self._writes.begin() as connection:
-                _overwrite(connection)
-                connection.execute(
-                    update(answer).where(answer.c.id.in_(some)).values(question=None, user_label=None)
-                )
-        for some in _slices(old_comments):
-            with fault_point("journal.forget"), self._writes.begin() as connection:
-                _overwrite(connection)
-                connection.execute(update(feedback).where(feedback.c.id.in_(some)).values(comment=None))
-        if old_answers or old_comments:
-            self._empty_wal()
-        return len(old_answers), len(old_comments)
 
     def redact(self, chunks: Collection[ChunkId]) -> int:
         """Leave only marks of these chunks in every receipt; gives how many receipts named one of them.
@@ -148,7 +146,7 @@ class Journal:
         wanted, now = frozenset(chunks), iso(self._clock.now())
         last, n = "", 0
         while True:
-            query = select(answer).where(answer.c.id > last).order_by(answer.c.id).limit(_SLICE)
+            query = select(answer).where(answer.c.id > last).order_by(answer.c.id).limit(SLICE)
             with self._reads.connect() as connection:
                 rows = connection.execute(query).all()
             if not rows:
@@ -157,19 +155,19 @@ class Journal:
             named = [row for row in rows if any(id in row.hits or id in row.citations for id in wanted)]
             if named:
                 with fault_point("journal.redact"), self._writes.begin() as connection:
-                    _overwrite(connection)
+                    overwrite(connection)
                     for row in named:
                         left: dict[str, str | None] = {
                             **_evidence(_recorded(row).receipt.without(wanted, self._secret.mac))
                         }
                         if any(id in row.citations for id in wanted):
-                            left |= {"question": None, "user_label": None}
+                            left |= {"question": None, "kept_mac": None, "user_label": None}
                         connection.execute(
                             update(answer).where(answer.c.id == row.id).values(redacted_at=now, **left)
                         )
                 n += len(named)
         if n:
-            self._empty_wal()
+            empty_wal(self._reads)
         return n
 
     def empty_free_pages(self) -> None:
@@ -179,24 +177,6 @@ class Journal:
             Busy: somebody kept reading it for seconds.
         """
         empty_free_pages(self._reads)
-
-    def _empty_wal(self) -> None:
-        """Bring what was overwritten from the log file into the database, and cut the log off."""
-        pooled = self._reads.raw_connection()  # not in a transaction, where it would do nothing
-        try:
-            pooled.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            pooled.close()
-
-
-def _overwrite(connection: Connection) -> None:
-    """Let SQLite write zeros over what this connection clears."""
-    connection.exec_driver_sql("PRAGMA secure_delete=ON")
-
-
-def _slices(ids: Sequence[Id]) -> Iterator[Sequence[Id]]:
-    for start in range(0, len(ids), _SLICE):
-        yield ids[start : start + _SLICE]
 
 
 def _evidence(receipt: Receipt) -> dict[str, str]:
@@ -236,6 +216,9 @@ def _recorded(row: Row[Any]) -> Recorded:
             ),
             degraded=tuple(json.loads(row.degraded)),
             made_with=row.made_with,
+            filters=Filters.of(json.loads(row.filters) if row.filters else None),
+            model=row.model,
+            prompt_digest=row.prompt_digest,
             seal=row.seal,
         )
     except (ValueError, TypeError, KeyError) as error:
@@ -243,7 +226,7 @@ def _recorded(row: Row[Any]) -> Recorded:
             f"the journal's row of answer {row.id} was changed and is no receipt any more: {error}",
             hint="compare it with a backup: every receipt is written once",
         ) from error
-    return Recorded(receipt=receipt, question=row.question)
+    return Recorded(receipt=receipt, question=row.question, kept_mac=row.kept_mac)
 
 
 def _quote(chunk_id: str, start: int, end: int, hash: str) -> QuoteSpan:

@@ -17,12 +17,17 @@ answer = Table(
     Column("epoch", Integer, nullable=False),
     Column("asked_at", String, nullable=False),
     Column("release_digest", String, nullable=False),
-    Column("question", Text),  # null once its retention is over
+    Column("question", Text),  # redacted; null once its retention is over
+    Column(
+        "kept_mac", String
+    ),  # keyed hash of a question that redacting changed; null: it is as it was asked
     Column("question_mac", String, nullable=False),  # keyed hash
     Column("readers", Text, nullable=False),  # JSON: what the caller could read as
     Column("k", Integer, nullable=False),
     Column("canary", Integer, nullable=False, server_default="0"),
-    Column("user_label", String),
+    Column("user_label", String),  # keyed hash; null without one, and once its retention is over
+    Column("key_id", String),  # '' where no key was needed
+    Column("door", String),  # rest | cli | mcp | openai …
     Column("outcome", String, nullable=False),
     Column("cause", String),
     Column("confidence", Float, nullable=False),
@@ -30,7 +35,13 @@ answer = Table(
     Column("citations", Text, nullable=False),  # JSON: [chunk id, start, end, keyed hash]; erased as above
     Column("degraded", Text, nullable=False),  # JSON
     Column("took_ms", Integer, nullable=False),
+    Column("withheld", Integer, nullable=False, server_default="0"),  # sentences that failed a check
+    Column("tokens", Integer, nullable=False, server_default="0"),  # of chat models, in and out
+    Column("cost", Float),  # null: no price is known, or nothing was spent
     Column("made_with", String, nullable=False),  # the version of kbm that answered
+    Column("filters", Text),  # JSON: what the search was narrowed to; null for everything
+    Column("model", String, nullable=False, server_default=""),  # that wrote the sentences; empty: quoted
+    Column("prompt_digest", String, nullable=False, server_default=""),
     Column("seal", String, nullable=False),  # keyed hash of the receipt
     Column("redacted_at", String),  # an erasure left marks of hits or citations: Journal.redact
     Index("ix_answer_gpt_asked_at", "gpt", "asked_at"),
@@ -53,4 +64,19 @@ feedback = Table(
     Column("comment", Text),
     Column("at", String, nullable=False),
     sqlite_autoincrement=True,
+)
+
+imported_question = Table(
+    "imported_question",
+    journal,
+    Column("id", String, primary_key=True),  # keyed hash of what makes it another one than the others
+    Column("gpt", String, nullable=False),
+    Column("question", Text, nullable=False),  # redacted
+    Column("asked_at", String),
+    Column("user_label", String),  # keyed hash
+    Column("outcome", String),  # answered | uncertain | unanswered; null where the file does not say
+    Column("n_asked", Integer, nullable=False),
+    Column("imported_at", String, nullable=False),
+    Column("vouched_by", String),  # who stands for their being kept and read here
+    Index("ix_imported_question_gpt", "gpt"),
 )

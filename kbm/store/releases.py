@@ -169,6 +169,17 @@ class Releases(Segments):
                 for row in connection.execute(query)
             ]
 
+    def dated(self, gpt: str, seq: int) -> list[tuple[int, str, datetime | None]]:
+        """List number, source and date of a release's documents; empty once its content was purged."""
+        query = (
+            select(document.c.no, document.c.source, document_version.c.modified)
+            .join(document_version, document_version.c.document_no == document.c.no)
+            .join(membership, membership.c.version_id == document_version.c.id)
+            .where(_in_release(gpt, seq))
+        )
+        with self._reads.connect() as connection:
+            return [(row.no, row.source, moment(row.modified)) for row in connection.execute(query)]
+
     def set_label(self, gpt: str, version: str, label: str, *, who: str) -> Release:
         """Label a release, which keeps it for good; an empty label takes it away.
 

@@ -39,8 +39,12 @@ source = Table(
     Column("kind", String, nullable=False),
     Column("cursor", Text),  # JSON, the connector's own
     Column("synced_at", String),  # last scan that ended
+    Column("tried_at", String),  # last scan, however it ended
     Column("last_error", Text),  # of the last scan, if it failed
-    Column("approved", Text, nullable=False, server_default="{}"),  # JSON: items let through
+    Column("failed_scopes", Text, nullable=False, server_default="[]"),  # JSON: what it could not list
+    Column("approved", Text, nullable=False, server_default="{}"),  # JSON: what was let through, by item
+    Column("root", Text),  # what was read, without secrets
+    Column("delays", Text, nullable=False, server_default="{}"),  # JSON: seconds by kind of change
 )
 
 document = Table(

@@ -33,6 +33,21 @@ _ALL_PASSAGES = (
 )
 _PASSAGES = _ALL_PASSAGES.where(document.c.present == 1)
 """Made once: it is part of every answer, and making it costs more than running it."""
+_NEAR = chunk.alias("near")
+_BESIDE = (
+    select(chunk.c.id.label("of"), _NEAR.c.id)
+    .join(
+        _NEAR,
+        and_(
+            _NEAR.c.version_id == chunk.c.version_id,
+            _NEAR.c.chunker_digest == chunk.c.chunker_digest,
+            _NEAR.c.ordinal.in_((chunk.c.ordinal - 1, chunk.c.ordinal + 1)),
+            _NEAR.c.section == chunk.c.section,
+        ),
+    )
+    .where(chunk.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_NEAR.c.ordinal)
+)
 
 
 class Texts:
@@ -182,6 +197,15 @@ class Texts:
                             modified=moment(row.modified),
                         ),
                     )
+        return found
+
+    def beside(self, ids: Sequence[ChunkId]) -> dict[ChunkId, list[ChunkId]]:
+        """Name the chunks right before and right after each, where they stand under the same heading."""
+        found: dict[ChunkId, list[ChunkId]] = {}
+        with self._reads.connect() as connection:
+            for some in _slices(ids):
+                for row in connection.execute(_BESIDE, {"ids": some}):
+                    found.setdefault(ChunkId(row.of), []).append(ChunkId(row.id))
         return found
 
     def text_of(self, gpt: str, seq: int, document_no: int) -> tuple[VersionId, ParsedRecord] | None:

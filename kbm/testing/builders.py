@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kbm.bootstrap import Kbm
 from kbm.config import CONFIG_NAME, Settings
-from kbm.ports import Connector, Embedder
-from kbm.sections import GptSection, KbmSection, PeopleSection, SourceSection
+from kbm.domain.chat import EXTRACTIVE
+from kbm.ports import ChatModel, Connector, Embedder, Reranker
+from kbm.sections import AnswersSection, ChatSection, GptSection, KbmSection, PeopleSection, SourceSection
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder
 
 ONE_FOLDER_TOML = """\
@@ -38,10 +39,14 @@ def settings(
     gpts: Mapping[str, Sequence[str]] | None = None,
     max_age: str | None = None,
     embedder: str = "none",
+    chat: ChatSection | None = None,
+    chat_tokens_per_day: int | None = None,
+    answers: AnswersSection | None = None,
 ) -> Settings:
     """Make settings with these sources, readable by everyone, and one GPT ``helper`` over all of them."""
     return Settings(
-        kbm=KbmSection(name="Test company", embedder=embedder),
+        kbm=KbmSection(name="Test company", embedder=embedder, chat="openai:fake" if chat else EXTRACTIVE),
+        chat=chat or ChatSection(),
         sources={
             name: SourceSection(
                 kind="files", readers=tuple((readers or {}).get(name, ("everyone",))), max_age=max_age
@@ -50,7 +55,11 @@ def settings(
         },
         gpts={
             name: GptSection(
-                title=name.title(), sources=tuple(of), people=PeopleSection(owner="owner@test.example")
+                title=name.title(),
+                sources=tuple(of),
+                people=PeopleSection(owner="owner@test.example"),
+                chat_tokens_per_day=chat_tokens_per_day,
+                answers=answers or AnswersSection(),
             )
             for name, of in (gpts or {"helper": sources}).items()
         },
@@ -68,12 +77,34 @@ def kbm_over(
     readers: Mapping[str, Sequence[str]] | None = None,
     gpts: Mapping[str, Sequence[str]] | None = None,
     max_age: str | None = None,
+    chat: ChatModel | None = None,
+    chat_section: ChatSection | None = None,
+    chat_tokens_per_day: int | None = None,
+    answers: AnswersSection | None = None,
+    reranker: Reranker | None = None,
 ) -> Iterator[Kbm]:
-    """Open a kbm whose sources are *connectors*; a single one is the source ``docs``."""
+    """Open a kbm whose sources are *connectors*; a single one is the source ``docs``.
+
+    With *chat* its releases are answered from by that model, with *chat_section* alone by what that reaches.
+    """
     by_name = {"docs": connectors} if isinstance(connectors, FakeConnector) else connectors
-    made = settings(folder, list(by_name), readers=readers, gpts=gpts, max_age=max_age)
+    made = settings(
+        folder,
+        list(by_name),
+        readers=readers,
+        gpts=gpts,
+        max_age=max_age,
+        chat=chat_section or (ChatSection() if chat else None),
+        chat_tokens_per_day=chat_tokens_per_day,
+        answers=answers,
+    )
     with Kbm(
-        made, clock=clock or FakeClock(), connectors=by_name, embedder=embedder or FakeEmbedder()
+        made,
+        clock=clock or FakeClock(),
+        connectors=by_name,
+        embedder=embedder or FakeEmbedder(),
+        chat=chat,
+        reranker=reranker,
     ) as kbm:
         yield kbm
 

@@ -117,6 +117,25 @@ class FakeChatModel:
         self.n_closed += 1
 
 
+class FakeReranker:
+    """Scores a text by the words it shares with the question; ``down`` makes it unavailable, and it counts calls."""
+
+    name: ClassVar[str] = "fake"
+
+    def __init__(self) -> None:
+        self.digest: Digest = digest("reranker", self.name)
+        self.down = False
+        self.n_calls = 0
+
+    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Count shared words."""
+        self.n_calls += 1
+        if self.down:
+            raise ProviderUnavailable("the fake reranker is down")
+        asked = set(_WORD.findall(question.casefold()))
+        return [float(len(asked & set(_WORD.findall(text.casefold())))) for text in texts]
+
+
 class FakeClock:
     """A clock that stands still until it is set."""
 
@@ -218,4 +237,4 @@ class _NoStage:
         """Show nothing."""
 
 
-__all__ = ["FakeChatModel", "FakeClock", "FakeConnector", "FakeEmbedder", "NoProgress"]
+__all__ = ["FakeChatModel", "FakeClock", "FakeConnector", "FakeEmbedder", "FakeReranker", "NoProgress"]

@@ -72,6 +72,7 @@ def test_ask_gives_the_object_of_the_contract(client: TestClient) -> None:
         "page",
         "modified_at",
         "stale",
+        "also_in",
     }
     assert answer["answer"].endswith("[1]") or "[1]" in answer["answer"]
 

@@ -76,7 +76,13 @@ def post_ask(gpt: GptName, body: AskIn, kbm: KbmDep, subject: SubjectDep, caller
     if body.release is not None:
         kbm.access.allow(subject, Action.RELEASE, gpt)
     made = kbm.ask.run(
-        gpt, body.question, caller, release=body.release, user=body.user, k=body.k or PASSAGES_READ
+        gpt,
+        body.question,
+        caller,
+        release=body.release,
+        user=body.user,
+        k=body.k or PASSAGES_READ,
+        filters=body.filters.read(),
     )
     return AnswerOut.of(made)
 
@@ -84,7 +90,7 @@ def post_ask(gpt: GptName, body: AskIn, kbm: KbmDep, subject: SubjectDep, caller
 @router.post("/v1/gpts/{gpt}/search", operation_id="search", responses=SENT, tags=["answers"])
 def post_search(gpt: GptName, body: SearchIn, kbm: KbmDep, caller: MaySearch) -> SearchOut:
     """Give the passages nearest to a query, best first."""
-    return SearchOut.of(kbm.retrieve.run(gpt, body.query, caller, k=body.k))
+    return SearchOut.of(kbm.retrieve.run(gpt, body.query, caller, k=body.k, filters=body.filters.read()))
 
 
 @router.post("/v1/answers/{answer_id}/feedback", operation_id="feedback", responses=SENT, tags=["answers"])

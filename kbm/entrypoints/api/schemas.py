@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kbm.domain.answers import Answer, Passage, Verdict
+from kbm.domain.filters import Filters
 from kbm.domain.questions import MAX_QUESTION_CHARS
 from kbm.domain.receipts import Erased, Level, Receipt, Verification
 from kbm.services.document import ShownDocument
@@ -16,6 +17,24 @@ from kbm.services.retrieve import Retrieved
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class FiltersIn(_In):
+    """What to narrow a search to; a document without a date passes no filter by date."""
+
+    sources: list[Annotated[str, Field(max_length=64)]] = Field(
+        default_factory=list, max_length=100, description="Names of sources; empty for all."
+    )
+    modified_after: datetime | None = Field(default=None, description="Documents from this moment on.")
+    modified_before: datetime | None = Field(default=None, description="Documents before this moment.")
+
+    def read(self) -> Filters:
+        """Give them as a search takes them."""
+        return Filters(
+            sources=frozenset(self.sources),
+            modified_after=self.modified_after,
+            modified_before=self.modified_before,
+        )
 
 
 class AskIn(_In):
@@ -38,6 +57,7 @@ class AskIn(_In):
         default=None, max_length=40, description="Ask this release, not the live one."
     )
     k: int | None = Field(default=None, ge=1, le=20, description="Passages to answer from; 3 if left out.")
+    filters: FiltersIn = Field(default=FiltersIn(), description="Answer from these documents only.")
 
 
 class SearchIn(_In):
@@ -47,6 +67,7 @@ class SearchIn(_In):
 
     query: str = Field(description="Words or a question.", examples=["Anzugsmoment M12"])
     k: int = Field(default=10, ge=1, le=100, description="Most hits to give.")
+    filters: FiltersIn = Field(default=FiltersIn(), description="Search these documents only.")
 
 
 class FeedbackIn(_In):
@@ -67,6 +88,30 @@ class SentenceOut(BaseModel):
     citations: list[int]
 
 
+class OtherPlaceOut(BaseModel):
+    """Another document that says the same."""
+
+    document_id: str
+    source: str
+    item_id: str
+    title: str
+    url: str
+
+    @classmethod
+    def all_of(cls, passage: Passage) -> list[Self]:
+        """List those of a passage."""
+        return [
+            cls(
+                document_id=one.document_id,
+                source=one.source,
+                item_id=one.item_id,
+                title=one.title,
+                url=one.url,
+            )
+            for one in passage.also_in
+        ]
+
+
 class CitationOut(BaseModel):
     """A verbatim quote and where it stands."""
 
@@ -82,6 +127,7 @@ class CitationOut(BaseModel):
     page: int | None
     modified_at: datetime | None
     stale: bool
+    also_in: list[OtherPlaceOut] = Field(default_factory=list, description="Documents that say the same.")
 
 
 class AnswerOut(BaseModel):
@@ -129,6 +175,7 @@ class AnswerOut(BaseModel):
                     page=one.passage.page,
                     modified_at=one.passage.modified,
                     stale=one.passage.stale,
+                    also_in=OtherPlaceOut.all_of(one.passage),
                 )
                 for one in answer.citations
             ],
@@ -236,6 +283,7 @@ class HitOut(BaseModel):
     page: int | None
     text: str
     score: float = Field(description="Orders the hits of one search; not comparable between searches.")
+    also_in: list[OtherPlaceOut] = Field(default_factory=list, description="Documents that say the same.")
 
     @classmethod
     def of(cls, passage: Passage) -> Self:
@@ -251,6 +299,7 @@ class HitOut(BaseModel):
             page=passage.page,
             text=passage.text,
             score=passage.score,
+            also_in=OtherPlaceOut.all_of(passage),
         )
 
 

@@ -15,12 +15,13 @@ import typer
 from kbm.bootstrap import Kbm
 from kbm.domain.answers import Answer, Outcome
 from kbm.domain.documents import EVERYONE
+from kbm.domain.filters import Filters
 from kbm.domain.releases import ReleaseContent
 from kbm.entrypoints.api.schemas import AnswerOut
 from kbm.entrypoints.cli.context import Json, opened, set_logging
 from kbm.entrypoints.cli.releases import Gpt
 from kbm.entrypoints.cli.render import TerminalProgress, err, out, plain, print_json
-from kbm.errors import UsageError
+from kbm.errors import NotFound, UsageError
 from kbm.services.retrieve import Caller
 
 if TYPE_CHECKING:
@@ -50,6 +51,17 @@ def ask(
         list[str] | None,
         typer.Option("--as", metavar="READER", help="Ask as this reader too: group:hr, user:anna."),
     ] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="Answer from this source only; may be repeated.")
+    ] = None,
+    after: Annotated[
+        datetime | None,
+        typer.Option("--after", formats=["%Y-%m-%d"], help="From documents of this day (UTC) or later only."),
+    ] = None,
+    before: Annotated[
+        datetime | None,
+        typer.Option("--before", formats=["%Y-%m-%d"], help="From documents before this day (UTC) only."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a GPT's knowledge; the answer comes with verbatim quotes and their sources."""
@@ -59,7 +71,15 @@ def ask(
             raise UsageError("--release and --as-of name two releases", hint="give one of them")
         then = _end_of(as_of) if as_of else None
         _bring_back(kbm, gpt, release, then)
-        answer = kbm.ask.run(gpt, question, caller, release=release, as_of=then)
+        unknown = set(sources or ()) - set(kbm.gpt_settings(gpt).sources)
+        if unknown:
+            raise NotFound(f"source of {gpt}", min(unknown), kbm.gpt_settings(gpt).sources)
+        filters = Filters(
+            sources=frozenset(sources or ()),
+            modified_after=after.replace(tzinfo=UTC) if after else None,
+            modified_before=before.replace(tzinfo=UTC) if before else None,
+        )
+        answer = kbm.ask.run(gpt, question, caller, release=release, as_of=then, filters=filters)
         if as_json:
             print_json(AnswerOut.of(answer).model_dump(mode="json"))
         else:

@@ -263,8 +263,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("synced_at", sa.String(), nullable=True),
+        sa.Column("tried_at", sa.String(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("failed_scopes", sa.Text(), server_default="[]", nullable=False),
         sa.Column("approved", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("root", sa.Text(), nullable=True),
+        sa.Column("delays", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )
     op.create_table(

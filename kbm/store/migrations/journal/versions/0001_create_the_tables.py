@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.String(), nullable=False),
         sa.Column("release_digest", sa.String(), nullable=False),
         sa.Column("question", sa.Text(), nullable=True),
+        sa.Column("kept_mac", sa.String(), nullable=True),
         sa.Column("question_mac", sa.String(), nullable=False),
         sa.Column("readers", sa.Text(), nullable=False),
         sa.Column("k", sa.Integer(), nullable=False),
@@ -37,6 +38,7 @@ def upgrade() -> None:
         sa.Column("tokens", sa.Integer(), server_default="0", nullable=False),
         sa.Column("cost", sa.Float(), nullable=True),
         sa.Column("made_with", sa.String(), nullable=False),
+        sa.Column("filters", sa.Text(), nullable=True),
         sa.Column("model", sa.String(), server_default="", nullable=False),
         sa.Column("prompt_digest", sa.String(), server_default="", nullable=False),
         sa.Column("seal", sa.String(), nullable=False),
@@ -45,6 +47,22 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("answer", schema=None) as batch_op:
         batch_op.create_index("ix_answer_gpt_asked_at", ["gpt", "asked_at"], unique=False)
+
+    op.create_table(
+        "imported_question",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.String(), nullable=True),
+        sa.Column("user_label", sa.String(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("n_asked", sa.Integer(), nullable=False),
+        sa.Column("imported_at", sa.String(), nullable=False),
+        sa.Column("vouched_by", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_imported_question")),
+    )
+    with op.batch_alter_table("imported_question", schema=None) as batch_op:
+        batch_op.create_index("ix_imported_question_gpt", ["gpt"], unique=False)
 
     op.create_table(
         "key_use",

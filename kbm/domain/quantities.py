@@ -53,11 +53,13 @@ class Mention:
     days: frozenset[Day] = frozenset()
     unit: str = ""
     bound: str = ""  # min | max
+    sign: int = 1
+    power: int = 0  # of ten, from a word like "million"
 
     @property
-    def same_text(self) -> str:
-        """Give the text that two mentions must share where they share no value."""
-        return re.sub(r"\s+", " ", self.raw).casefold()
+    def same_text(self) -> tuple[str, int, int]:
+        """Give what two mentions must share where they share no value."""
+        return re.sub(r"\s+", " ", self.raw).casefold(), self.sign, self.power
 
 
 _GAP = r"[ \u00a0\u202f\u2009'’]"
@@ -110,7 +112,8 @@ _MIN = re.compile(
     r"nicht weniger als|au moins|au minimum|minimum de|plus de)\s+\Z",
     re.IGNORECASE,
 )
-_LOOK_BACK = 25
+_DENIED = re.compile(r"\b(?:not|no|never|nicht|nie|keine?[nmrs]?|ne|n['’])\b", re.IGNORECASE)
+_LOOK_BACK = 40
 
 
 def mentions(text: str, language: str = "") -> list[Mention]:
@@ -196,13 +199,12 @@ def _read(text: str, token: re.Match[str], language: str) -> Mention | None:
         if glued is None or not (unit or ordinal):
             return Mention(kind=Kind.CODE, raw=raw, start=start, end=end)
         values = _values(glued["number"], language)
-        return _with_context(text, Kind.NUMBER, raw, start, end, values, unit)
+        return _with_context(text, Kind.NUMBER, raw, start, end, values, unit, 0)
     values = _values(raw, language)
     if not values:
         return Mention(kind=Kind.CODE, raw=raw, start=start, end=end)
     unit, power = _unit_behind(text, end, language)
-    values = frozenset(value.scaleb(power) for value in values)
-    return _with_context(text, Kind.NUMBER, raw, start, end, values, unit)
+    return _with_context(text, Kind.NUMBER, raw, start, end, values, unit, power)
 
 
 def _word(text: str, raw: str, start: int, end: int, language: str) -> Mention | None:
@@ -214,11 +216,11 @@ def _word(text: str, raw: str, start: int, end: int, language: str) -> Mention |
         return None
     value, unit = number
     behind, power = ("", 0) if unit else _unit_behind(text, end, language)
-    return _with_context(text, Kind.WORD, raw, start, end, frozenset({value.scaleb(power)}), unit or behind)
+    return _with_context(text, Kind.WORD, raw, start, end, frozenset({value}), unit or behind, power)
 
 
 def _with_context(
-    text: str, kind: Kind, raw: str, start: int, end: int, values: frozenset[Decimal], unit: str
+    text: str, kind: Kind, raw: str, start: int, end: int, values: frozenset[Decimal], unit: str, power: int
 ) -> Mention:
     """Add what stands before: sign, currency, bound."""
     before = text[max(0, start - _LOOK_BACK) : start]
@@ -226,10 +228,21 @@ def _with_context(
     if currency:
         unit = unit or CURRENCY_BEFORE[currency[1].lower()]
         before = before[: currency.start()]
-    if _MINUS.search(before):
-        values = frozenset(-value for value in values)
+    sign = -1 if _MINUS.search(before) else 1
     bound = "max" if _MAX.search(before) else "min" if _MIN.search(before) else ""
-    return Mention(kind=kind, raw=raw, start=start, end=end, values=values, unit=unit, bound=bound)
+    if bound == "min" and _DENIED.search(before):
+        bound = "max"  # "does not cost more than"
+    return Mention(
+        kind=kind,
+        raw=raw,
+        start=start,
+        end=end,
+        values=frozenset(sign * value.scaleb(power) for value in values),
+        unit=unit,
+        bound=bound,
+        sign=sign,
+        power=power,
+    )
 
 
 def _values(raw: str, language: str) -> frozenset[Decimal]:

@@ -179,12 +179,17 @@ class OllamaChat(_LlamaIndexChat):
         super().__init__(argument, access)
         from ollama import Client
 
-        headers = {"Authorization": f"Bearer {access.api_key}"} if access.api_key else {}
+        hooks = self._deadlines.hooks
+        headers = {"Authorization": f"Bearer {access.api_key}"}
+        if not access.api_key:
+            headers = {}
+            # The library would send OLLAMA_API_KEY, whoever the address belongs to.
+            hooks["request"].append(lambda request: request.headers.pop("Authorization", None))
         self._client = Client(
             host=access.url or OLLAMA_URL,
             follow_redirects=False,
             headers=headers,
-            event_hooks=self._deadlines.hooks,
+            event_hooks=hooks,
         )
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from kbm.faults import fault_point
 from kbm.store.connecting import READ_ONLY, connect_without_room
 from kbm.store.journal_schema import journal
 from kbm.store.schema import catalogue
+from kbm.store.swap import ensure_not_half_restored
 
 WRITES = "kbm_writes"
 """Execution option of an engine whose transactions write."""
@@ -45,7 +46,9 @@ def open_database(folder: Path, name: str, fence: Fence | None = None) -> Engine
 
     Raises:
         DatabaseNewer: a newer kbm wrote it.
+        StorageFailed: it cannot be created, or a restore of the folder was cut short.
     """
+    ensure_not_half_restored(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.db"
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_S})

@@ -22,6 +22,10 @@ from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.backup import DATABASES, FORMAT, sync_folder
 from kbm.store.secret import SECRET_NAME, Secret
+from kbm.store.swap import exchange, restoring
+
+REPLACED = "replaced"
+"""A file in a data folder that a restore is about to replace, or has replaced."""
 
 _BLOCK = 1 << 20
 _MANIFEST_BYTES = 200_000_000
@@ -32,7 +36,7 @@ class Restores:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder, self._clock = folder, clock
-        self.staged = folder.with_name(f".{folder.name}.restoring")
+        self.staged = restoring(folder)
 
     def is_empty(self) -> bool:
         """Tell whether there is nothing that a restore would replace."""
@@ -111,15 +115,35 @@ class Restores:
         return entries
 
     def publish(self) -> Path | None:
-        """Let the restored folder take the place of the data folder; gives where that one went."""
-        aside = None
-        if self._folder.exists():
-            aside = self._aside()
-            with fault_point("restore.aside"):
-                self._folder.rename(aside)
+        """Let the restored folder take the place of the data folder; gives where that one went.
+
+        There is a data folder at every moment: the two swap their names in one step. A run that died before the old
+        one got its own name is finished by the next.
+        """
         with fault_point("restore.publish"):
-            self.staged.rename(self._folder)
+            replaced = self._folder.exists()
+            if replaced:
+                (self._folder / REPLACED).touch()
+            if not replaced or not exchange(self.staged, self._folder):
+                return self._move_in(replaced)
             sync_folder(self._folder.parent)
+        with fault_point("restore.aside"):
+            return self._set_aside()
+
+    def _move_in(self, replaced: bool) -> Path | None:
+        """Publish where nothing has to be replaced, or on a file system that swaps no folders."""
+        aside = self._aside() if replaced else None
+        if aside:
+            self._folder.rename(aside)
+        self.staged.rename(self._folder)
+        sync_folder(self._folder.parent)
+        return aside
+
+    def _set_aside(self) -> Path:
+        """Give the folder that was replaced a name of its own."""
+        aside = self._aside()
+        self.staged.rename(aside)
+        sync_folder(self._folder.parent)
         return aside
 
     def _aside(self) -> Path:
@@ -130,8 +154,10 @@ class Restores:
         return path
 
     def drop(self) -> None:
-        """Remove what was unpacked."""
-        if self.staged.exists():
+        """Remove what was unpacked; what a restore replaced before it died is set aside, as it should be."""
+        if (self.staged / REPLACED).exists():
+            self._set_aside()
+        elif self.staged.exists():
             shutil.rmtree(self.staged)
 
 

@@ -16,7 +16,7 @@ import pytest
 from kbm import faults
 from kbm.bootstrap import Kbm
 from kbm.bootstrap.restoring import restorer
-from kbm.errors import ArchiveRefused, KbmError, UsageError
+from kbm.errors import ArchiveRefused, KbmError, StorageFailed, UsageError
 from kbm.services.backup import Restored
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over, settings
@@ -343,11 +343,31 @@ def test_a_restore_that_died_is_run_again_and_still_knows_what_was_erased(
     with pytest.raises(OSError, match=point):
         restore(tmp_path / "a", file, force=True)
     faults.arm("")
+    with kbm_over(tmp_path / "a", source) as kbm:  # whenever it dies, there is a data folder
+        assert kbm.ask.run("helper", QUESTION, Caller()).release == "1.0.0"
 
     restore(tmp_path / "a", file, force=True)
 
+    assert len(list((tmp_path / "a").glob(".kbm.before-*"))) == (
+        2 if when == "after" or point == "restore.aside" else 1
+    )
     assert files_with(tmp_path / "a" / ".kbm", "74,250") == []
     assert not (tmp_path / "a" / "..kbm.restoring").exists()
+
+
+def test_where_folders_cannot_be_swapped_a_restore_that_died_is_told_and_nothing_begins_anew(
+    tmp_path: Path, source: FakeConnector
+) -> None:
+    with kbm_over(tmp_path, source) as kbm:
+        first(kbm)
+    (tmp_path / ".kbm").rename(tmp_path / ".kbm.before-20261124T101112-1")
+    (tmp_path / "..kbm.restoring").mkdir()
+
+    with kbm_over(tmp_path, source) as kbm, pytest.raises(StorageFailed, match="was cut short") as told:
+        kbm.catalogue.releases.live("helper")
+
+    assert "mv" in told.value.hint
+    assert not (tmp_path / ".kbm").exists()
 
 
 def test_an_index_that_was_damaged_in_the_backup_is_written_anew_to_its_digest(

@@ -62,6 +62,8 @@ POINTS = frozenset(
         "journal.record",
         "journal.feedback",
         "journal.forget",
+        "journal.drop",
+        "journal.import",
         "journal.redact",
         "secret.write",
         "secret.name",

@@ -1,9 +1,9 @@
-"""When releases go out by themselves: freeze windows and the release train."""
+"""When things go on by themselves: nights, freeze windows and the release train."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -28,3 +28,9 @@ def frozen(day: date, windows: Sequence[str]) -> str:
 def train_leaves(day: date, train: str) -> bool:
     """Tell whether the release train, a weekday or nothing, leaves on *day*."""
     return train == WEEKDAYS[day.weekday()]
+
+
+def next_at(at: time, now: datetime) -> datetime:
+    """Give the next moment at which the wall clock of *now* shows *at*."""
+    today = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
+    return today if today > now else today + timedelta(days=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import median
 
 from kbm.domain.documents import Element
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId
@@ -87,6 +88,20 @@ class DocumentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """How long a kind of change took to arrive, in seconds; the last *n* of them."""
+
+    n: int
+    median_s: float
+    worst_s: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Delay:
+        """Sum up measurements, of which there is at least one."""
+        return cls(n=len(seconds), median_s=median(seconds), worst_s=max(seconds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
     """How a source stands."""
 
@@ -97,6 +112,10 @@ class SourceRecord:
     n_documents: int = 0
     n_quarantined: int = 0
     n_held_plans: int = 0
+    tried_at: datetime | None = None
+    failed_scopes: tuple[str, ...] = ()
+    delays: Mapping[str, Delay] = field(default_factory=dict)
+    """From the moment the source was touched to stored, for what was ``new``, ``changed`` and ``removed``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

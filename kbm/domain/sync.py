@@ -70,6 +70,9 @@ class Mark:
 
 Event = Ref | Gone | Failed | Mark
 
+FEW = 3
+"""Fewer documents than this are never held because of what they became."""
+
 
 class PlanState(StrEnum):
     """Where a plan stands."""
@@ -92,6 +95,14 @@ class Brake:
         # The share is a float: room for its rounding, or 29 of 100 would count as more than 29 %.
         return n_removed > self.documents and n_removed > self.share * n_known + 1e-9
 
+    def holds_same_text(self, n: int, n_known: int) -> bool:
+        """Tell whether *n* documents that turn into one text need a person: no small number of them is normal."""
+        return n >= FEW and n > self.share * n_known + 1e-9
+
+    def holds_contents(self, n: int, n_known: int) -> bool:
+        """Tell whether *n* documents that lose their content need a person; half of a small source does, too."""
+        return self.holds(n, n_known) or (self.holds_same_text(n, n_known) and 2 * n > n_known)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -106,8 +117,8 @@ class Known:
 class SyncPlan:
     """What a scan would change in a source, by item id, each list sorted.
 
-    ``held`` names the ids in ``removed`` and ``readers_changed`` that wait for a person, for the reasons in
-    ``held_because``; all else may be applied.
+    ``held`` names the ids in ``removed``, ``readers_changed`` and ``changed`` that wait for a person, for the
+    reasons in ``held_because``; all else may be applied.
     """
 
     source: str
@@ -123,6 +134,8 @@ class SyncPlan:
     held_because: tuple[str, ...] = ()
     wider: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The readers that held items would get: an approval lets these in and no others."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """The versions of held items whose content waits: an approval takes these and no others."""
     cursor: Json = None
     refs: Mapping[str, Ref] = field(default_factory=dict, repr=False)
 
@@ -130,6 +143,37 @@ class SyncPlan:
     def does_nothing(self) -> bool:
         """Tell whether applying it would change nothing."""
         return not (self.added or self.changed or self.removed or self.readers_changed)
+
+    @property
+    def held_removals(self) -> frozenset[str]:
+        """Name the items that a person must let go."""
+        return self.held.intersection(self.removed)
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Name the changed items whose new content is taken."""
+        return frozenset(self.changed) - self.contents.keys()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What a person let through, for the next scan: items may go or get *readers*, contents may be replaced.
+
+    ``readers`` and ``versions`` hold what was shown; anything else by then is held again.
+    """
+
+    items: frozenset[str] = frozenset()
+    readers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is kept of a source between scans. ``root`` names what was read; None before the first scan."""
+
+    cursor: Json = None
+    root: str | None = None
+    approval: Approval = field(default_factory=Approval)
 
 
 def plan_sync(
@@ -141,11 +185,15 @@ def plan_sync(
     brake: Brake,
     approved: frozenset[str] = frozenset(),
     shown: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    versions: Mapping[str, str] = MappingProxyType({}),
+    moved: str = "",
 ) -> SyncPlan:
     """Compare a scan with what is stored.
 
     *approved* are ids whose removal or wider readers a person has agreed to: they are not held, and do not count
     towards the brake. *shown* are the readers that person saw: if the source gives an item more by now, it is held.
+    *moved* says in words that another place is read than before; then nothing goes and nothing is replaced by itself
+    but the *versions* that person saw.
     """
     refs: dict[str, Ref] = {}
     gone: set[str] = set()
@@ -192,6 +240,14 @@ def plan_sync(
         because.append(
             f"the source lists nothing at all, but {len(known)} documents of it are known: is it connected?"
         )
+    contents: dict[str, str] = {}
+    if moved:
+        contents = {id: refs[id].version for id in changed if versions.get(id) != refs[id].version}
+        if unproven or contents:
+            held |= unproven | contents.keys()
+            because.append(
+                f"{moved}: {len(unproven)} of {len(known)} documents would be removed, {len(contents)} replaced"
+            )
     if brake.holds(len(unproven), len(known)):
         held |= unproven
         because.append(
@@ -220,6 +276,7 @@ def plan_sync(
         held=frozenset(held),
         held_because=tuple(because),
         wider={id: rights[id][1] for id in sorted(wider)},
+        contents=contents,
         cursor=cursor,
         refs=refs,
     )

@@ -232,7 +232,7 @@ class MorningReport:
 
 def _news_of(name: str, result: SyncResult, *, open_to_all: bool) -> SourceNews:
     plan = result.plan
-    todo = {*plan.added, *plan.changed}
+    todo = {*plan.added, *plan.taken}
     missing = {_id_in(line, todo): line for line in result.not_fetched}
     unusable = {id for id, _ in result.quarantined} | set(missing)
     shown = list(plan.failures) if open_to_all else []
@@ -244,7 +244,7 @@ def _news_of(name: str, result: SyncResult, *, open_to_all: bool) -> SourceNews:
     return SourceNews(
         source=name,
         added=len(set(plan.added) - unusable),
-        changed=len(set(plan.changed) - unusable),
+        changed=len(plan.taken - unusable),
         removed=len(set(plan.removed) - plan.held),
         readers_changed=len(set(plan.readers_changed) - plan.held),
         unchanged=plan.unchanged,

@@ -2,7 +2,8 @@
 
 Scan, plan, apply. The plan is made before anything changes; what it holds stays as it is. Each item is stored in a
 transaction of its own together with its version, after its bytes, so that a run that dies leaves whole items behind
-and the next run fetches only the rest.
+and the next run fetches only the rest. What a document says is known once it is fetched: changes that would be odd if
+many were like them wait until the last one is there (:mod:`kbm.domain.collapse`).
 """
 
 from __future__ import annotations
@@ -12,19 +13,33 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from kbm.domain.catalogue import ParsedRecord, PlanRecord, StoredItem
-from kbm.domain.documents import Blob, Reason, narrowed
-from kbm.domain.sync import Brake, Event, Mark, PlanState, Ref, SyncPlan, plan_sync
-from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
+from kbm.domain.catalogue import CurrentVersion, PlanRecord, StoredItem
+from kbm.domain.collapse import OddChange, hold_collapsed, look_at
+from kbm.domain.documents import Blob, Reason, lay_out, narrowed
+from kbm.domain.identity import ContentHash, Digest
+from kbm.domain.sync import (
+    Approval,
+    Brake,
+    Event,
+    Mark,
+    PlanState,
+    Ref,
+    SourceState,
+    SyncPlan,
+    plan_sync,
+)
+from kbm.errors import ConnectorError, ConnectorUnavailable
 from kbm.ports import Connector, Progress
 from kbm.services.needs import Documents, Erasures, Parsing, Plans, RawStore, Room, Texts
+from kbm.services.read_items import ItemReader, name_of
+from kbm.services.source_needs import Sources
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceToSync:
-    """A source as configured."""
+    """A source as configured. ``root`` names what is read, without secrets; empty: it is not told."""
 
     name: str
     kind: str
@@ -32,6 +47,7 @@ class SourceToSync:
     readers: frozenset[str]
     brake: Brake
     max_document_bytes: int
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +73,7 @@ class Sync:
     """The use case with what it needs."""
 
     documents: Documents
+    sources: Sources
     texts: Texts
     plans: Plans
     erasures: Erasures
@@ -70,20 +87,22 @@ class Sync:
         Raises:
             ConnectorError: the source could not be listed at all.
         """
+        return self._plan(source, self.sources.state(source.name))
+
+    def _plan(self, source: SourceToSync, state: SourceState) -> SyncPlan:
         erased: set[str] = set()
-        approved = self.documents.approved(source.name)
         plan = plan_sync(
             source.name,
             _without_erased(
-                _scan(source.connector, self.documents, source.name),
-                self.erasures.erased_in(source.name),
-                erased,
+                source.connector.scan(state.cursor), self.erasures.erased_in(source.name), erased
             ),
             self.documents.known(source.name),
             default_readers=source.readers,
             brake=source.brake,
-            approved=frozenset(approved),
-            shown={id: names for id, names in approved.items() if names is not None},
+            approved=state.approval.items,
+            shown=state.approval.readers,
+            versions=state.approval.versions,
+            moved=_moved(source, state),
         )
         return replace(plan, n_erased=len(erased))
 
@@ -94,38 +113,37 @@ class Sync:
             ConnectorError: the source could not be listed; everything stored of it stays.
             DiskFull: what is new does not fit on the disk; withdrawn and narrowed documents are hidden all the same.
         """
+        state = self.sources.state(source.name)
         try:
-            plan = self.plan(source)
+            plan = self._plan(source, state)
         except ConnectorError as error:
-            self.documents.scan_ended(source.name, source.kind, error=str(error))
+            self.sources.scan_ended(source.name, source.kind, failed_scopes=("",), error=str(error))
             raise
         if not plan.does_nothing:
             self._apply_visibility(source, plan)
-        stored, quarantined, not_fetched = self._fetch_all(source, plan, progress)
+        plan, stored, quarantined, not_fetched = self._fetch_all(source, plan, state.approval, progress)
         reparsed = self._parse_again(source, progress)
-        failed = "; ".join([*plan.failures, *not_fetched]) or None
-        # A scope that failed is asked again from the same cursor; what was stored is skipped then.
-        self.documents.scan_ended(source.name, source.kind, cursor=plan.cursor, error=failed)
-        state = PlanState.HELD if plan.held else PlanState.APPLIED
+        self._scan_ended(source, state, plan, stored, not_fetched)
+        outcome = PlanState.HELD if plan.held else PlanState.APPLIED
         plan_id = None
         if not plan.does_nothing:
-            plan_id = self.plans.put(plan, state)
+            plan_id = self.plans.put(plan, outcome)
         elif not plan.failures:
             self.plans.settle(source.name)
         log.info(
             "source_synced",
             source=source.name,
             added=len(plan.added),
-            changed=len(plan.changed),
-            removed=len(plan.removed) - len(plan.held.intersection(plan.removed)),
+            changed=len(plan.taken),
+            removed=len(plan.removed) - len(plan.held_removals),
             held=len(plan.held),
             quarantined=len(quarantined),
         )
         return SyncResult(
             plan=plan,
-            state=state,
+            state=outcome,
             plan_id=plan_id,
-            n_stored=stored,
+            n_stored=len(stored),
             n_reparsed=reparsed,
             quarantined=tuple(quarantined),
             not_fetched=tuple(not_fetched),
@@ -162,10 +180,14 @@ class Sync:
             ConnectorError: the source could not be listed; the plan stays held.
         """
         if source is None:
-            self.documents.remove(record.plan.source, record.plan.held)
+            self.documents.remove(record.plan.source, record.plan.held_removals)
             plan = record.plan
         else:
-            self.documents.approve(source.name, record.plan.held, record.plan.wider)
+            shown = record.plan
+            approval = Approval(
+                items=shown.held_removals | shown.wider.keys(), readers=shown.wider, versions=shown.contents
+            )
+            self.sources.approve(source.name, approval)
             plan = self.run(source, progress).plan
         self.plans.decide(record.id, who)
         return plan
@@ -183,34 +205,117 @@ class Sync:
         self.documents.set_readers(source.name, readers)
 
     def _fetch_all(
-        self, source: SourceToSync, plan: SyncPlan, progress: Progress
-    ) -> tuple[int, list[tuple[str, str]], list[str]]:
-        known = self.documents.known(source.name)
-        todo = [*plan.added, *plan.changed]
+        self, source: SourceToSync, plan: SyncPlan, approval: Approval, progress: Progress
+    ) -> tuple[SyncPlan, list[str], list[tuple[str, str]], list[str]]:
+        """Store what is new; gives the plan with what else it holds, and what was stored, quarantined, not had."""
+        todo = [*plan.added, *(id for id in plan.changed if id not in plan.contents)]
+        stored: list[str] = []
         quarantined: list[tuple[str, str]] = []
         not_fetched: list[str] = []
-        stored = 0
         if not todo:
-            return stored, quarantined, not_fetched
+            return plan, stored, quarantined, not_fetched
+
+        def store(item: StoredItem) -> None:
+            self.documents.store([item])
+            if item.reason is None:
+                stored.append(item.item_id)
+            quarantined.extend((one.item_id, one.reason) for one in (item, *item.attachments) if one.reason)
+
+        known = self.documents.known(source.name)
+        before = self._versions_before(source, plan, len(known))
+        odd: dict[str, tuple[OddChange, StoredItem]] = {}
         self.room.need(sum(plan.refs[id].size or 0 for id in todo), f"store what is new in {source.name}")
         with progress.stage(f"sync {source.name}", len(todo)) as stage:
             for id in todo:
                 ref = plan.refs[id]
                 readers = known[id].readers if id in plan.held else _readers_of(ref, source.readers)
                 try:
-                    item = self._fetch_one(source, ref, readers)
+                    item = self._reader.read(
+                        source.name, source.connector, ref, readers, source.max_document_bytes
+                    )
                 except ConnectorUnavailable as error:
                     # Left as it is: its stored version stays and the next run asks again.
                     not_fetched.append(f"{id}: {error}")
                     log.warning("item_not_fetched", source=source.name, why=error.code)
                 else:
-                    self.documents.store([item])
-                    stored += item.reason is None
-                    quarantined += [
-                        (one.item_id, one.reason) for one in (item, *item.attachments) if one.reason
-                    ]
+                    agreed = approval.versions.get(id) == ref.version
+                    change = None if agreed or id not in before else self._change(before[id], item)
+                    if change is None:
+                        store(item)
+                    else:
+                        odd[id] = change, item
                 stage.advance(1, id)
-        return stored, quarantined, not_fetched
+        held, because = hold_collapsed(
+            {id: change for id, (change, _) in odd.items()}, len(known), source.brake
+        )
+        for id, (_, item) in odd.items():
+            if id not in held:
+                store(item)
+        if not held:
+            return plan, stored, quarantined, not_fetched
+        self.documents.note_contents([odd[id][1] for id in sorted(held)])
+        plan = replace(
+            plan,
+            held=plan.held | held,
+            held_because=(*plan.held_because, *because),
+            contents={**plan.contents, **{id: plan.refs[id].version for id in held}},
+        )
+        return plan, stored, quarantined, not_fetched
+
+    def _versions_before(
+        self, source: SourceToSync, plan: SyncPlan, n_known: int
+    ) -> dict[str, CurrentVersion]:
+        """Give what is stored of the changed items; nothing while they are too few to be held whatever they say."""
+        n = len(plan.taken)
+        if not (source.brake.holds_same_text(n, n_known) or source.brake.holds(n, n_known)):
+            return {}
+        current = self.documents.current_versions([source.name])
+        return {one.item_id: one for one in current if one.item_id in plan.taken}
+
+    def _change(self, before: CurrentVersion, item: StoredItem) -> OddChange | None:
+        if item.content == before.content:
+            return None
+        if item.reason in (Reason.EMPTY, Reason.NO_TEXT):
+            after = ""
+        elif item.reason is None and item.content and item.parser_digest:
+            after = self._text_of(item.content, item.parser_digest)
+        else:  # what cannot be read is quarantined and replaces nothing
+            return None
+        return look_at(self._text_of(before.content, before.parser_digest), after, named=before.content)
+
+    def _text_of(self, content: ContentHash, parser_digest: Digest) -> str:
+        record = self.texts.parsed(content, parser_digest)
+        return lay_out(record.elements)[0] if record else ""
+
+    def _scan_ended(
+        self,
+        source: SourceToSync,
+        state: SourceState,
+        plan: SyncPlan,
+        stored: Collection[str],
+        not_fetched: Collection[str],
+    ) -> None:
+        done = frozenset(stored)
+        touched = {id: ref.modified for id, ref in plan.refs.items() if id in done}
+        self.sources.measure(
+            source.name,
+            new=[touched[id] for id in plan.added if id in touched],
+            changed=[touched[id] for id in plan.changed if id in touched],
+            n_removed=len(plan.removed) - len(plan.held_removals),
+        )
+        self.sources.scan_ended(
+            source.name,
+            source.kind,
+            # What is held must be listed again, and a scope that failed asked again: from where this scan began.
+            cursor=state.cursor if plan.held else plan.cursor,
+            root=None if plan.held and _moved(source, state) else source.root,
+            failed_scopes=plan.failed_scopes,
+            error="; ".join([*plan.failures, *not_fetched]) or None,
+        )
+
+    @property
+    def _reader(self) -> ItemReader:
+        return ItemReader(texts=self.texts, raw=self.raw, parsing=self.parsing)
 
     def _parse_again(self, source: SourceToSync, progress: Progress) -> int:
         """Parse documents of an earlier parser again, from the raw store; returns how many."""
@@ -223,97 +328,17 @@ class Sync:
                 if data is None:
                     log.warning("raw_content_missing", source=source.name, content=item.content)
                 else:
-                    blob = Blob(data=data, name=_name_of(item.item_id), media_type=item.media_type)
-                    self.documents.store([self._parse_into(item, blob, title_given=True)])
+                    blob = Blob(data=data, name=name_of(item.item_id), media_type=item.media_type)
+                    self.documents.store([self._reader.parse_into(item, blob, title_given=True)])
                 stage.advance(1, item.item_id)
         return len(todo)
 
-    def _fetch_one(self, source: SourceToSync, ref: Ref, readers: frozenset[str]) -> StoredItem:
-        item = StoredItem(
-            source=source.name,
-            item_id=ref.id,
-            ref_version=ref.version,
-            readers=readers,
-            scope=ref.scope,
-            title=ref.title or _title_of(ref.id),
-            url=ref.url,
-            author=ref.author,
-            modified=ref.modified,
-        )
-        if ref.size is not None and ref.size > source.max_document_bytes:
-            return _too_large(item, ref.size, source.max_document_bytes)
-        try:
-            blob = source.connector.fetch(ref)
-        except ConnectorUnavailable:
-            raise
-        except ConnectorError as error:
-            return replace(item, reason=Reason.UNREADABLE, reason_text=str(error))
-        if len(blob.data) > source.max_document_bytes:
-            return _too_large(item, len(blob.data), source.max_document_bytes)
-        item = replace(item, media_type=blob.media_type)
-        return self._parse_into(item, blob, title_given=bool(ref.title))
 
-    def _parse_into(self, item: StoredItem, blob: Blob, *, title_given: bool = False) -> StoredItem:
-        """Add content, version and attachments to an item, from the store where the content is known."""
-        content = self.raw.put(blob.data)
-        try:
-            parser_digest = self.parsing.digest_for(blob)
-        except ParseFailed as error:
-            return replace(item, content=content, reason=error.reason, reason_text=str(error))
-        record = self.texts.parsed(content, parser_digest)
-        if record is None or any(self.raw.get(one) is None for _, _, one in record.attachments):
-            # A release that was imported brings texts, but no bytes of attachments.
-            record = self._parse(blob)
-            self.texts.put_parsed(content, parser_digest, record)
-        enclosed = tuple(content for _, _, content in record.attachments)
-        item = replace(item, content=content, enclosed=enclosed, parser_digest=parser_digest)
-        if record.reason is not None:
-            return replace(item, reason=record.reason, reason_text=record.reason_text)
-        item = replace(
-            item,
-            title=item.title if title_given else record.title or item.title,
-            author=item.author or record.author,
-            modified=item.modified or record.modified,
-        )
-        return replace(item, attachments=tuple(self._attachments(item, record)))
-
-    def _parse(self, blob: Blob) -> ParsedRecord:
-        try:
-            made = self.parsing.parse(blob)
-        except ParseFailed as error:
-            return ParsedRecord(reason=error.reason, reason_text=str(error))
-        return ParsedRecord(
-            elements=made.elements,
-            title=made.title,
-            author=made.author,
-            modified=made.modified,
-            warnings=made.warnings,
-            attachments=tuple((one.name, one.media_type, self.raw.put(one.data)) for one in made.attachments),
-        )
-
-    def _attachments(self, item: StoredItem, record: ParsedRecord) -> Iterator[StoredItem]:
-        """Make documents of a mail's attachments; attachments of attachments are not followed."""
-        if "/attachments/" in item.item_id:
-            return
-        for n, (name, media_type, content) in enumerate(record.attachments):
-            data = self.raw.get(content)
-            if data is None:
-                raise KbmError(f"the raw store lost an attachment of {item.item_id}")
-            child = replace(
-                item,
-                item_id=f"{item.item_id}/attachments/{n}-{name}",
-                title=name,
-                media_type=media_type,
-                parser_digest=None,
-                content=None,
-                enclosed=(),
-                attachments=(),
-            )
-            yield self._parse_into(child, Blob(data=data, name=name, media_type=media_type))
-
-
-def _scan(connector: Connector, documents: Documents, name: str) -> Iterator[Event]:
-    yield from connector.scan(documents.cursor(name))
+def _moved(source: SourceToSync, state: SourceState) -> str:
+    """Say that another place is read than at the last scan; empty when it is the same, or not known."""
+    if not state.root or not source.root or state.root == source.root:
+        return ""
+    return f"{source.root} is read now, {state.root} before"
 
 
 def _without_erased(
@@ -330,22 +355,3 @@ def _without_erased(
 
 def _readers_of(ref: Ref, default: frozenset[str]) -> frozenset[str]:
     return default if ref.readers is None else ref.readers
-
-
-def _name_of(item_id: str) -> str:
-    return item_id.rstrip("/").rsplit("/", 1)[-1]
-
-
-def _title_of(item_id: str) -> str:
-    """Make a title of an item's name, for documents that have none: ``Urlaub_2026.txt`` is "Urlaub 2026"."""
-    name = _name_of(item_id)
-    stem, dot, ending = name.rpartition(".")
-    return " ".join((stem if dot and stem and len(ending) <= 5 else name).replace("_", " ").split()) or name
-
-
-def _too_large(item: StoredItem, size: int, limit: int) -> StoredItem:
-    return replace(
-        item,
-        reason=Reason.TOO_LARGE,
-        reason_text=f"{size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB (kbm.max_document_mb)",
-    )

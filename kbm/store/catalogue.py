@@ -23,6 +23,7 @@ from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
 from kbm.store.retention import Retention
 from kbm.store.secret import Secret
+from kbm.store.sources import Sources
 from kbm.store.texts import Texts
 from kbm.store.traces import Tracing
 
@@ -45,6 +46,7 @@ class Catalogue:
     imported: Imported
     keys: Keys
     retention: Retention
+    sources: Sources
     _engine: Engine
 
     def tracing(self, folder: Path, journal: Journal) -> Tracing:
@@ -79,6 +81,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         erasures=Erasures(engine, Secret(folder), clock),
         imported=Imported(engine, clock),
         keys=Keys(engine, clock),
+        sources=Sources(engine, clock),
         _engine=engine,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, func, or_, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.catalogue import CurrentVersion, DocumentRecord, SourceRecord, StoredItem, VisibilityState
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, document_id, version_id
-from kbm.domain.sync import Json, Known, PlanState
+from kbm.domain.sync import Known, PlanState
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
@@ -23,6 +23,7 @@ from kbm.store.schema import (
     sync_plan,
     visibility_change,
 )
+from kbm.store.sources import delays_of
 
 _MANY = 500
 """Ids per statement; SQLite takes no more than some thousand parameters."""
@@ -35,43 +36,6 @@ class Documents:
         self._reads, self._writes, self._clock = engine, writing(engine), clock
 
     # -- sources ---------------------------------------------------------------------------------------------
-
-    def cursor(self, name: str) -> Json:
-        """Give the cursor of the last scan; None before the first."""
-        with self._reads.connect() as connection:
-            stored = connection.scalar(select(source.c.cursor).where(source.c.name == name))
-        found: Json = json.loads(stored) if stored else None
-        return found
-
-    def approved(self, name: str) -> dict[str, frozenset[str] | None]:
-        """Give the item ids that a person let through for the next sync, with the wider readers they saw."""
-        with self._reads.connect() as connection:
-            stored = connection.scalar(select(source.c.approved).where(source.c.name == name))
-        found = json.loads(stored) if stored else {}
-        return {id: None if names is None else frozenset(names) for id, names in found.items()}
-
-    def approve(
-        self, name: str, item_ids: Iterable[str], wider: Mapping[str, frozenset[str]] | None = None
-    ) -> None:
-        """Let these removals and wider readers through in the next sync: of *wider*, what it shows and no more."""
-        shown = {id: sorted(names) for id, names in (wider or {}).items()}
-        let_through = {id: shown.get(id) for id in item_ids}
-        with fault_point("sync.approve"), self._writes.begin() as connection:
-            connection.execute(
-                update(source).where(source.c.name == name).values(approved=to_json(let_through))
-            )
-
-    def scan_ended(self, name: str, kind: str, *, cursor: Json = None, error: str | None = None) -> None:
-        """Note how a scan ended. Without error the cursor moves and approvals are spent."""
-        seen: dict[str, Any] = {"kind": kind, "last_error": error}  # Any: values of columns
-        if error is None:
-            seen |= {"cursor": to_json(cursor), "synced_at": iso(self._clock.now()), "approved": "{}"}
-        with fault_point("sync.cursor"), self._writes.begin() as connection:
-            connection.execute(
-                insert(source)
-                .values(name=name, **seen)
-                .on_conflict_do_update(index_elements=["name"], set_=seen)
-            )
 
     def sources(self) -> list[SourceRecord]:
         """List every source ever synced, by name."""
@@ -103,7 +67,10 @@ class Documents:
                     name=row.name,
                     kind=row.kind,
                     synced_at=moment(row.synced_at),
+                    tried_at=moment(row.tried_at),
                     last_error=row.last_error,
+                    failed_scopes=tuple(json.loads(row.failed_scopes)),
+                    delays=delays_of(row.delays),
                     n_documents=row.n or 0,
                     n_quarantined=row.quarantined or 0,
                     n_held_plans=row.held or 0,
@@ -132,6 +99,19 @@ class Documents:
                 kept = [self._store_one(connection, child, parent_no=no) for child in item.attachments]
                 if item.reason is None:
                     self._remove(connection, and_(document.c.parent_no == no, document.c.no.not_in(kept)))
+
+    def note_contents(self, items: Sequence[StoredItem]) -> None:
+        """Note which contents belong to known items although they are not taken: an erasure must find them."""
+        with fault_point("sync.store"), self._writes.begin() as connection:
+            for item in items:
+                id = document_id(item.source, item.item_id)
+                no = connection.scalar(select(document.c.no).where(document.c.id == id))
+                for content in {item.content, *item.enclosed} - {None} if no else ():
+                    connection.execute(
+                        insert(document_content)
+                        .values(document_no=no, content=content)
+                        .on_conflict_do_nothing()
+                    )
 
     def _store_one(self, connection: Connection, item: StoredItem, *, parent_no: int | None) -> int:
         now = iso(self._clock.now())

@@ -119,6 +119,7 @@ def _body(plan: SyncPlan) -> dict[str, Any]:
         "held": sorted(plan.held),
         "held_because": plan.held_because,
         "wider": {id: sorted(names) for id, names in plan.wider.items()},
+        "contents": dict(plan.contents),
     }
 
 
@@ -144,5 +145,6 @@ def _record(row: Row[Any]) -> PlanRecord:
             held=frozenset(body["held"]),
             held_because=tuple(body["held_because"]),
             wider={id: frozenset(names) for id, names in body["wider"].items()},
+            contents=body["contents"],
         ),
     )

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from kbm.domain.answers import Outcome
 from kbm.domain.receipts import Level, QuoteSpan
 from kbm.domain.retention import Retention
+from kbm.domain.sync import Approval
 from kbm.entrypoints.api.app import create_app
 from kbm.errors import NotFound, UsageError
 from kbm.services.compact import Compact
@@ -115,7 +116,7 @@ def test_receipts_are_exact_after_readers_were_narrowed_and_documents_withdrawn(
         withdrawn = [asked(kbm), asked(kbm, caller=HR)]
         source.items["travel.txt"] = PAGES["travel.txt"]
         source.readers["leave.txt"] = frozenset({"everyone"})
-        kbm.catalogue.documents.approve("docs", ["leave.txt"])
+        kbm.catalogue.sources.approve("docs", Approval(items=frozenset({"leave.txt"})))
         sync(kbm)
         restored = asked(kbm)
 
@@ -175,7 +176,7 @@ def test_without_the_question_quotes_are_evidence_and_with_it_the_receipt_is_exa
 
         assert forgotten.n_answers == 1
         assert (found.level, found.n_quotes_checked) == (Level.EVIDENCE, len(answer.citations))
-        assert found.notes == ("not made again: the question is no longer kept",)
+        assert found.notes == ("not made again: the question is not kept as it was asked",)
         assert verified(kbm, answer, f"  {LEAVE.replace(' ', '  ')} ").level is Level.EXACT
 
 

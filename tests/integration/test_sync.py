@@ -10,7 +10,7 @@ import pytest
 from kbm.bootstrap import Kbm
 from kbm.domain.documents import Blob, ParsedDocument, Reason
 from kbm.domain.identity import Digest, digest
-from kbm.domain.sync import PlanState
+from kbm.domain.sync import Approval, PlanState
 from kbm.errors import ConnectorUnavailable
 from kbm.parsing.pool import ParsingPool
 from kbm.services.sync import SyncResult
@@ -148,7 +148,7 @@ def test_an_approval_is_spent_by_the_sync_that_uses_it(tmp_path: Path) -> None:
     source = FakeConnector(items=many(30))
     with kbm_over(tmp_path, source) as kbm:
         sync(kbm)
-        kbm.catalogue.documents.approve("docs", list(source.items))
+        kbm.catalogue.sources.approve("docs", Approval(items=frozenset(source.items)))
         sync(kbm)
         source.items = {"policies/0.txt": "Left."}
 

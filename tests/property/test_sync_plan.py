@@ -144,3 +144,28 @@ def test_applied_once_it_does_nothing_again(
 
     assert (again.added, again.changed) == ((), ())
     assert set(again.readers_changed) <= first.held
+
+
+@given(events, stored, brakes, approvals, st.dictionaries(ids, versions))
+def test_from_another_root_nothing_goes_or_is_replaced_that_no_person_saw(
+    scan: list[Event],
+    known: dict[str, Known],
+    brake: Brake,
+    approved: frozenset[str],
+    seen: dict[str, str],
+) -> None:
+    made = plan_sync(
+        "dms",
+        scan,
+        known,
+        default_readers=EVERYONE,
+        brake=brake,
+        approved=approved,
+        versions=seen,
+        moved="./new is read now, ./old before",
+    )
+
+    assert set(made.removed) - made.held <= approved
+    assert all(seen[id] == made.refs[id].version for id in made.taken)
+    assert made.contents.keys() <= made.held
+    assert bool(made.held) == bool(made.held_because)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from typing import Annotated, Any
 
 import typer
 
 from kbm.bootstrap import Kbm
+from kbm.domain.calendar import next_at
+from kbm.domain.catalogue import SourceRecord
 from kbm.domain.sync import SyncPlan
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, print_json, table
 from kbm.errors import ConnectorError, HeldForPerson, NotFound
 from kbm.services.sync import SyncResult
+
+DELAYS = ("new", "changed", "removed")
 
 app = typer.Typer()
 plans_app = typer.Typer(help="Plans that wait for a person.", invoke_without_command=True)
@@ -19,26 +24,15 @@ plans_app = typer.Typer(help="Plans that wait for a person.", invoke_without_com
 
 @app.command()
 def sources(as_json: Json = False) -> None:
-    """List the sources: documents, quarantine, held plans, last sync."""
+    """List the sources: documents, quarantine, held plans, last and next sync, how long changes take to arrive."""
     with opened(as_json=as_json) as kbm:
         known = {one.name: one for one in kbm.catalogue.documents.sources()}
         quarantine = kbm.catalogue.documents.quarantine()
-        rows = []
-        for name, section in kbm.settings.sources.items():
-            one = known.get(name)
-            rows.append(
-                {
-                    "source": name,
-                    "kind": section.kind,
-                    "documents": one.n_documents if one else 0,
-                    "quarantined": one.n_quarantined if one else 0,
-                    "held_plans": one.n_held_plans if one else 0,
-                    "synced_at": one.synced_at.isoformat(timespec="seconds")
-                    if one and one.synced_at
-                    else None,
-                    "last_error": one.last_error if one else None,
-                }
-            )
+        upcoming = next_at(time.fromisoformat(kbm.settings.kbm.nightly_at), kbm.clock.now().astimezone())
+        rows = [
+            _source_json(name, section.kind, known.get(name), upcoming)
+            for name, section in kbm.settings.sources.items()
+        ]
         if as_json:
             listed = [
                 {
@@ -51,8 +45,24 @@ def sources(as_json: Json = False) -> None:
             ]
             print_json({"sources": rows, "quarantine": listed})
             return
-        columns = ("source", "kind", "documents#", "quarantined#", "held plans#", "last sync", "last error")
-        table("", columns, [tuple(row.values()) for row in rows], empty="kbm.toml has no sources yet")
+        columns = (
+            *("source", "kind", "documents#", "quarantined#", "held plans#", "last sync", "next sync"),
+            *("new / changed / removed after", "not listed", "last error"),
+        )
+        shown = [
+            (
+                *(
+                    row[key]
+                    for key in ("source", "kind", "documents", "quarantined", "held_plans", "synced_at")
+                ),
+                row["next_sync_at"],
+                " / ".join(_delay(row["delay_s"].get(kind)) for kind in DELAYS),
+                ", ".join(scope or "the whole source" for scope in row["failed_scopes"]),
+                row["last_error"],
+            )
+            for row in rows
+        ]
+        table("", columns, shown, empty="kbm.toml has no sources yet")
         if quarantine:
             table(
                 "\nIn quarantine",
@@ -60,6 +70,45 @@ def sources(as_json: Json = False) -> None:
                 [(one.source, one.item_id, one.reason, one.reason_text) for one in quarantine],
                 empty="",
             )
+
+
+def _source_json(name: str, kind: str, one: SourceRecord | None, upcoming: datetime) -> dict[str, Any]:
+    """Give a source as a program reads it; ``next_sync_at`` is when ``kbm serve --with-scheduler`` syncs it."""
+    return {
+        "source": name,
+        "kind": kind,
+        "documents": one.n_documents if one else 0,
+        "quarantined": one.n_quarantined if one else 0,
+        "held_plans": one.n_held_plans if one else 0,
+        "synced_at": _second(one.synced_at if one else None),
+        "tried_at": _second(one.tried_at if one else None),
+        "next_sync_at": _second(upcoming),
+        "failed_scopes": list(one.failed_scopes) if one else [],
+        "last_error": one.last_error if one else None,
+        "delay_s": {
+            kind: {"n": delay.n, "median": delay.median_s, "worst": delay.worst_s}
+            for kind, delay in (one.delays if one else {}).items()
+        },
+    }
+
+
+def _second(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _delay(measured: dict[str, float] | None) -> str:
+    """Write the usual delay of a kind of change: ``8 h (worst 23 h)``."""
+    if measured is None:
+        return "–"
+    usual, worst = (_duration(measured[key]) for key in ("median", "worst"))
+    return usual if usual == worst else f"{usual} (worst {worst})"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 @app.command()
@@ -113,12 +162,13 @@ def plans(context: typer.Context, as_json: Json = False) -> None:
             return
         table(
             "",
-            ("plan#", "source", "removed#", "readers#", "since", "why"),
+            ("plan#", "source", "removed#", "replaced#", "readers#", "since", "why"),
             [
                 (
                     one.id,
                     one.plan.source,
-                    len(one.plan.held.intersection(one.plan.removed)),
+                    len(one.plan.held_removals),
+                    len(one.plan.contents),
                     len(one.plan.held.intersection(one.plan.readers_changed)),
                     one.created_at.isoformat(timespec="minutes"),
                     "; ".join(one.plan.held_because),
@@ -143,12 +193,19 @@ def approve(
         source = kbm.source_to_sync(name) if name in kbm.settings.sources else None
         with kbm.working("sync", name):
             applied = kbm.sync.approve(record, source, who(), TerminalProgress(quiet=as_json))
-        gone = sorted(record.plan.held.intersection(applied.removed))
-        wider = sorted(record.plan.held.intersection(applied.readers_changed))
+        gone = sorted(record.plan.held_removals.intersection(applied.removed))
+        wider = sorted(
+            (record.plan.wider.keys() - applied.wider.keys()).intersection(applied.readers_changed)
+        )
+        replaced = sorted(applied.taken.intersection(record.plan.contents))
         if as_json:
-            print_json({"plan": plan_id, "source": name, "removed": gone, "readers_changed": wider})
+            done = {"removed": gone, "readers_changed": wider, "replaced": replaced}
+            print_json({"plan": plan_id, "source": name, **done})
         else:
-            out.print(f"{name}: {len(gone)} documents removed, {len(wider)} given their new readers")
+            out.print(
+                f"{name}: {len(gone)} documents removed, {len(replaced)} replaced, "
+                f"{len(wider)} given their new readers"
+            )
 
 
 def plan_json(plan: SyncPlan, state: str) -> dict[str, Any]:
@@ -162,6 +219,7 @@ def plan_json(plan: SyncPlan, state: str) -> dict[str, Any]:
         "readers_changed": list(plan.readers_changed),
         "failed_scopes": list(plan.failed_scopes),
         "held_because": list(plan.held_because),
+        "held": sorted(plan.held),
         "erased": plan.n_erased,
     }
 
@@ -214,7 +272,7 @@ def _show_results(results: list[SyncResult], *, as_json: bool) -> None:
             (
                 plan.source,
                 len(plan.added),
-                len(plan.changed),
+                len(plan.taken),
                 len([id for id in plan.removed if id not in plan.held]),
                 plan.unchanged,
                 len(result.quarantined),

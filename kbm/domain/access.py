@@ -67,12 +67,15 @@ class ApiKey:
 class Subject:
     """Who asks: a key, somebody known to the company's identity provider, or anybody where no key is configured."""
 
-    id: str  # "key:…", "oidc:…" or "open"
+    id: str  # "key:…", "oidc:…", "public:GPT" or "open"
     rights: Rights
 
 
 OPEN = Subject(id="open", rights=Rights(actions=frozenset(Action)))
 """Anybody on this machine, as long as no key was ever made and no identity provider is named."""
+
+PUBLIC = "public"
+"""Begins the id of anybody without a key at a GPT that is public; each such GPT has a limit of its own."""
 
 
 def authorize(subject: Subject, action: Action, gpt: str | None = None, *, known: Collection[str]) -> None:
@@ -106,6 +109,14 @@ def token_id(token: str) -> str | None:
         return None
     rest, check = body[:-_CHECK_CHARS], body[-_CHECK_CHARS:]
     return rest[:_ID_CHARS] if _checksum(rest) == check else None
+
+
+def is_credential(bearer: str) -> bool:
+    """Tell whether it has the shape of a key or of an identity provider's token; else it is a mere placeholder.
+
+    OpenAI-style programs insist on sending something, "none" or "sk-no-key-required", where none is needed.
+    """
+    return bearer.startswith(KEY_PREFIX) or bearer.count(".") == 2
 
 
 def token_hash(token: str) -> str:

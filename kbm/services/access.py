@@ -17,7 +17,18 @@ from typing import Any
 
 import structlog
 
-from kbm.domain.access import OPEN, USUAL_ACTIONS, Action, Rights, Subject, authorize, token_hash, token_id
+from kbm.domain.access import (
+    OPEN,
+    PUBLIC,
+    USUAL_ACTIONS,
+    Action,
+    Rights,
+    Subject,
+    authorize,
+    is_credential,
+    token_hash,
+    token_id,
+)
 from kbm.domain.documents import EVERYONE
 from kbm.errors import Busy, KeyRefused, StorageFailed, TooManyRequests
 from kbm.ports import Clock
@@ -67,9 +78,12 @@ class Access:
         groups_claim: str,
         secret: Keyed,
         gpts: Collection[str],
+        public: Collection[str] = (),
         limits: Limits,
         clock: Clock,
     ) -> None:
+        """*public* are those of *gpts* that anybody may ask without a key."""
+        self._public = frozenset(public)
         self._keys, self._uses, self._tokens, self._secret = keys, uses, tokens, secret
         self._groups_claim, self._gpts, self._limits, self._clock = groups_claim, gpts, limits, clock
         self._counts = _Counts(written_at=clock.monotonic())
@@ -80,17 +94,20 @@ class Access:
         """Tell whether anybody may ask: no key was ever made, and no identity provider is named."""
         return self._tokens is None and not self._keys.any()
 
-    def subject_of(self, bearer: str | None) -> Subject:
-        """Say whose token it is.
+    def subject_of(self, bearer: str | None, gpt: str | None = None) -> Subject:
+        """Say whose token it is; without one, who anybody is to *gpt*, or to all public GPTs where none is named.
 
         Raises:
-            KeyRefused: there is none, or it does not hold.
+            KeyRefused: there is none and one is needed, or it does not hold.
             ProviderUnavailable: the identity provider does not answer.
         """
-        if bearer is None:
+        if bearer is None or not is_credential(bearer):
             if self.is_open:
                 return OPEN
-            raise KeyRefused(_REFUSED, hint=_HINT)
+            public = self._public if gpt is None else self._public & {gpt}
+            if not public:
+                raise KeyRefused(_REFUSED, hint=_HINT)
+            return Subject(id=f"{PUBLIC}:{gpt or ''}", rights=Rights(gpts=public))
         id = token_id(bearer)
         if id is not None:
             key = self._keys.find(id)
@@ -114,7 +131,9 @@ class Access:
         return Subject(id=f"oidc:{self._secret.mac('subject', str(who))[:24]}", rights=rights)
 
     def allow(self, subject: Subject, action: Action, gpt: str | None = None) -> None:
-        """Let a subject act; raises what :func:`~kbm.domain.access.authorize` does."""
+        """Let a subject act; raises what :func:`~kbm.domain.access.authorize` does, and KeyRefused without a key."""
+        if subject.id.startswith(f"{PUBLIC}:") and action not in subject.rights.actions:
+            raise KeyRefused(_REFUSED, hint=_HINT)
         authorize(subject, action, gpt, known=self._gpts)
 
     def count(self, subject: Subject) -> None:

@@ -26,11 +26,13 @@ def kbm_of(request: Request) -> Kbm:
 
 
 def subject_of(
+    request: Request,
     kbm: Annotated[Kbm, Depends(kbm_of)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Subject:
     """Say whose request it is, and count it."""
-    subject = kbm.access.subject_of(credentials.credentials if credentials else None)
+    bearer = credentials.credentials if credentials else None
+    subject = kbm.access.subject_of(bearer, request.path_params.get("gpt"))
     kbm.access.count(subject)
     return subject
 

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 
 from kbm import __version__
 from kbm.bootstrap import Kbm
-from kbm.entrypoints import actions, mcp
-from kbm.entrypoints.api import pages
+from kbm.entrypoints import actions, mcp, openai_compat
+from kbm.entrypoints.api import pages, streaming
 from kbm.entrypoints.api.examples import with_examples
 from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
 from kbm.entrypoints.api.problems import problem
@@ -56,13 +56,16 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     )
     app.state.kbm, app.state.hosts = kbm, hosts
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, within_s=BODY_WITHIN_S)
+    larger = {openai_compat.COMPLETIONS: openai_compat.MAX_BODY_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, within_s=BODY_WITHIN_S, larger=larger)
     app.add_middleware(AtOnce, most=kbm.settings.access.at_once)
     app.add_middleware(SecurityHeaders)
     if hosts is not None:
         app.add_middleware(KnownHosts, hosts=hosts)
     app.include_router(router)
+    app.include_router(streaming.router)
     app.include_router(mcp.router)
+    app.include_router(openai_compat.router)
     app.include_router(pages.router)
     app.include_router(actions.router)
     app.include_router(actions.operations, include_in_schema=False)
@@ -78,13 +81,13 @@ def on_kbm_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, KbmError):
         raise error
     wait = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
-    said = problem(error.http_status, error.code, str(error), error.hint, retry_after_s=wait)
+    said = _said(request, error.http_status, error.code, str(error), error.hint, retry_after_s=wait)
     if isinstance(error, KeyRefused):
         said.headers["WWW-Authenticate"] = mcp.challenge(request)
     return said
 
 
-def on_bad_request(_: Request, error: Exception) -> JSONResponse:
+def on_bad_request(request: Request, error: Exception) -> JSONResponse:
     """Tell what is wrong with a request, without repeating its content."""
     if not isinstance(error, RequestValidationError):
         raise error
@@ -92,18 +95,29 @@ def on_bad_request(_: Request, error: Exception) -> JSONResponse:
         f"{'.'.join(str(part) for part in fault['loc'] if part != 'body') or 'body'}: {fault['msg']}"
         for fault in error.errors()
     )
-    return problem(422, "bad_request", said, "see /docs for the form of the request")
+    return _said(request, 422, "bad_request", said, "see /docs for the form of the request")
 
 
-def on_http_error(_: Request, error: Exception) -> JSONResponse:
+def on_http_error(request: Request, error: Exception) -> JSONResponse:
     """Tell an error of the framework: no such route, wrong method."""
     if not isinstance(error, HTTPException):
         raise error
     code = {400: "bad_request", 404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "http")
-    return problem(error.status_code, code, str(error.detail), "see /docs for what there is")
+    return _said(request, error.status_code, code, str(error.detail), "see /docs for what there is")
 
 
 def on_fault(request: Request, error: Exception) -> JSONResponse:
     """Tell a fault of kbm's own without its details; those are in the log."""
     log.error("request_failed", path=request.url.path, exc_info=error)
-    return problem(500, "fault", "kbm failed on this request; nothing was changed", "the log says why")
+    said = "kbm failed on this request; nothing was changed"
+    return _said(request, 500, "fault", said, "the log says why")
+
+
+def _said(
+    request: Request, status: int, code: str, detail: str, hint: str, *, retry_after_s: int = RETRY_AFTER_S
+) -> JSONResponse:
+    """Say an error as the door it happened at does: as a problem, or as OpenAI does."""
+    said = problem(status, code, detail, hint, retry_after_s=retry_after_s)
+    if openai_compat.speaks(request.url.path):
+        return openai_compat.error(status, code, detail, headers=said.headers)
+    return said

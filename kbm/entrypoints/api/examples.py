@@ -207,18 +207,17 @@ def with_examples(described: dict[str, Any]) -> dict[str, Any]:
             name = operation["operationId"]
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
-                if "application/json" not in content:
-                    continue
                 if not status.startswith(("4", "5")):
-                    if name in ANSWERS:
+                    if name in ANSWERS and "application/json" in content:
                         content["application/json"]["example"] = ANSWERS[name].model_dump(mode="json")
                     continue
-                # A 422 that FastAPI added by itself has a shape of FastAPI's, which is never sent.
-                del content["application/json"]
-                content[PROBLEM_TYPE] = {
+                # FastAPI describes them in the form of the answer; a 422 that it added by itself has a shape of its
+                # own, which is never sent.
+                problem = {
                     "schema": {"$ref": "#/components/schemas/Problem"},
                     "example": _problem(name, int(status)).model_dump(mode="json"),
                 }
+                response["content"] = {PROBLEM_TYPE: problem}
     return described
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,27 +86,28 @@ class AtOnce:
 
 
 class BodyLimit:
-    """Refuses bodies above a size before they are read into memory."""
+    """Refuses bodies above a size before they are read into memory; *larger* gives the size where it is another."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, within_s: float) -> None:
-        self._app, self._max_bytes, self._within_s = app, max_bytes, within_s
+    def __init__(self, app: ASGIApp, max_bytes: int, within_s: float, larger: Mapping[str, int]) -> None:
+        self._app, self._max_bytes, self._within_s, self._larger = app, max_bytes, within_s, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the bytes of the body as they come; read them all before the application starts."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = self._larger.get(scope["path"], self._max_bytes)
         try:
             async with asyncio.timeout(self._within_s):
-                body = await self._whole(receive)
+                body = await self._whole(receive, most)
         except TimeoutError:
             said = f"the body did not arrive within {self._within_s:.0f} s"
             await problem(408, "body_too_slow", said, "send it again")(scope, receive, send)
             return
         if body is None:
             return
-        if len(body) > self._max_bytes:
-            said = f"the body is larger than {self._max_bytes:,} bytes"
+        if len(body) > most:
+            said = f"the body is larger than {most:,} bytes"
             await problem(413, "body_too_large", said, "send one short question")(scope, receive, send)
             return
         sent = False
@@ -120,10 +121,10 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _whole(self, receive: Receive) -> bytes | None:
+    async def _whole(self, receive: Receive, most: int) -> bytes | None:
         """Read the body, or as much of it as shows that it is too large; None if the caller is gone."""
         body, more = b"", True
-        while more and len(body) <= self._max_bytes:
+        while more and len(body) <= most:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None

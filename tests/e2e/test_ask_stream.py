@@ -1,0 +1,130 @@
+"""Answers in parts, as server-sent events."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from kbm.bootstrap import Kbm
+from kbm.domain.access import Action, Rights
+from kbm.entrypoints.api.app import create_app
+from kbm.entrypoints.api.streaming import in_thread
+from tests.e2e.doors import HR, company, key
+from tests.e2e.served import served
+
+QUESTION = {"question": "How many days of leave do employees get, and how is leave asked for?"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kbm, str]]:
+    with company(tmp_path_factory.mktemp("company")) as (kbm, _):
+        key(kbm)
+        with served(create_app(kbm)) as url:
+            yield kbm, url
+
+
+def ask(
+    made: tuple[Kbm, str], body: dict[str, Any], rights: Rights | None = None, gpt: str = "helper"
+) -> httpx.Response:
+    kbm, url = made
+    headers = {"Authorization": f"Bearer {key(kbm, rights)}"}
+    return httpx.post(f"{url}/v1/gpts/{gpt}/ask/stream", json=body, headers=headers)
+
+
+def events(sent: httpx.Response) -> list[tuple[str, Any]]:
+    found = []
+    for block in sent.text.strip().split("\n\n"):
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+def test_sentences_come_first_and_the_whole_answer_last(made: tuple[Kbm, str]) -> None:
+    sent = ask(made, QUESTION)
+    *sentences, (last, answer) = events(sent)
+
+    assert sent.headers["content-type"].startswith("text/event-stream")
+    assert last == "answer"
+    assert {name for name, _ in sentences} == {"sentence"}
+    assert [said for _, said in sentences] == answer["sentences"]
+    assert answer["citations"][0]["item_id"] == "leave.txt"
+    assert answer["outcome"] == "answered"
+
+
+def test_the_answer_is_logged_and_takes_feedback(made: tuple[Kbm, str]) -> None:
+    kbm, url = made
+    (_, answer) = events(ask(made, QUESTION))[-1]
+    headers = {"Authorization": f"Bearer {key(kbm)}"}
+
+    noted = httpx.post(
+        f"{url}/v1/answers/{answer['answer_id']}/feedback", json={"verdict": "helpful"}, headers=headers
+    )
+
+    assert noted.status_code == 200
+
+
+def test_what_is_not_known_gives_the_answer_alone(made: tuple[Kbm, str]) -> None:
+    told = events(ask(made, {"question": "Who won the 1998 football world cup?"}))
+
+    assert [name for name, _ in told] == ["answer"]
+    assert told[0][1]["outcome"] == "unanswered"
+
+
+@pytest.mark.parametrize(
+    ("body", "rights", "gpt", "status"),
+    [
+        ({"question": ""}, None, "helper", 422),
+        ({"question": 7}, None, "helper", 422),
+        (QUESTION, None, "hepler", 404),
+        (QUESTION, Rights(gpts=frozenset({"other"})), "helper", 404),
+        (QUESTION, Rights(actions=frozenset({Action.SEARCH})), "helper", 403),
+        ({**QUESTION, "release": "1.0.0"}, None, "helper", 403),
+    ],
+)
+def test_what_is_wrong_with_a_question_is_a_normal_problem(
+    made: tuple[Kbm, str], body: dict[str, Any], rights: Rights | None, gpt: str, status: int
+) -> None:
+    refused = ask(made, body, rights, gpt)
+
+    assert refused.status_code == status
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_no_event_shows_what_the_caller_may_not_read(made: tuple[Kbm, str]) -> None:
+    pay = {"question": "What is the pay of the board?"}
+
+    assert "250,000" in ask(made, pay, Rights(readers=HR)).text
+    assert "250,000" not in ask(made, pay).text
+
+
+def test_when_the_reader_leaves_the_work_is_closed() -> None:
+    closed = threading.Event()
+
+    def work() -> Generator[int]:
+        try:
+            for n in range(1000):
+                time.sleep(0.01)
+                yield n
+        finally:
+            closed.set()
+
+    async def leave() -> None:
+        with anyio.move_on_after(0.1):
+            parts = in_thread(work())
+            try:
+                async for _ in parts:
+                    pass
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await parts.aclose()
+
+    anyio.run(leave)
+
+    assert closed.is_set()

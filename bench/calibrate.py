@@ -43,12 +43,17 @@ Found = list[tuple[Signals, bool]]
 Table = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 
-def with_hidden_groups(data: Indexed, seed: int, *, dense: bool) -> Found:
-    """Ask every question with some groups hidden; True where the answer is still there."""
+def shown_documents(data: Indexed, seed: int) -> NDArray[np.bool_]:
+    """Hide some groups; tells by document number what is left."""
     groups = sorted({group for _, _, _, group in data.corpus.documents})
     hidden = set(random.Random(seed).sample(groups, round(HIDDEN * len(groups))))
-    readable = np.array([group not in hidden for _, _, _, group in data.corpus.documents])
-    shown = {name for name, _, _, group in data.corpus.documents if group not in hidden}
+    return np.array([group not in hidden for _, _, _, group in data.corpus.documents])
+
+
+def with_hidden_groups(data: Indexed, seed: int, *, dense: bool) -> Found:
+    """Ask every question with some groups hidden; True where the answer is still there."""
+    readable = shown_documents(data, seed)
+    shown = {one[0] for one, is_shown in zip(data.corpus.documents, readable, strict=True) if is_shown}
     found: Found = []
     for at, question in enumerate(data.corpus.questions):
         vector = data.question_vectors[at] if dense and data.question_vectors is not None else None

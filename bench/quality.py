@@ -14,10 +14,11 @@ import numpy as np
 from kbm_indexes.chunking import MAX_WORDS, PassageChunker
 from sklearn.metrics import roc_auc_score
 
-from bench.calibrate import with_hidden_groups
+from bench.calibrate import shown_documents, with_hidden_groups
 from bench.corpora import LANGUAGES, Corpus, Indexed, available, indexed, load
 from bench.embedders import Remembering, minilm
 from bench.figures import Part
+from bench.own_threshold import own_threshold
 from bench.plain_bm25 import rankings
 from bench.ranking import Quality, first_occurrences, quality
 from kbm.domain.confidence import confidence
@@ -138,25 +139,32 @@ def _measure(part: Part, corpus: Corpus, embedder: Embedder, *, quick: bool) -> 
         part.add(f"{corpus.name} answer in sentences 1-3", answered.in_three, "share")
         part.add(f"{corpus.name} quotes verbatim", answered.n_verbatim / max(1, answered.n_quotes), "share")
         part.notes.append(f"{corpus.name}: {answered.n_verbatim} of {answered.n_quotes} quotes verbatim")
-        _measure_abstention(part, data, quick=quick)
+        _measure_abstention(part, data, embedder, quick=quick)
 
 
-def _measure_abstention(part: Part, data: Indexed, *, quick: bool) -> None:
-    found = [
-        one for seed in SEEDS[: 1 if quick else None] for one in with_hidden_groups(data, seed, dense=True)
-    ]
-    scores = np.array([confidence(signals) for signals, _ in found])
-    labels = np.array([answerable for _, answerable in found])
-    threshold = AnswerSpec().threshold
-    name = data.corpus.name
-    part.add(f"{name} abstention AUROC", float(roc_auc_score(labels, scores)), "area")
-    part.add(
-        f"{name} lost at threshold {threshold:g}",
-        (scores[labels] < threshold).mean(),
-        "share",
-        better="lower",
-    )
-    part.add(f"{name} caught at threshold {threshold:g}", (scores[~labels] < threshold).mean(), "share")
+def _measure_abstention(part: Part, data: Indexed, embedder: Embedder, *, quick: bool) -> None:
+    """Judge by questions whose documents are hidden; thresholds are measured on what is left, without a label."""
+    seeds, name, shipped = SEEDS[: 1 if quick else None], data.corpus.name, AnswerSpec().threshold
+    for label, dense in (("", True), (" words alone", False)):
+        lost: dict[str, list[float]] = {}
+        caught: dict[str, list[float]] = {}
+        areas, thresholds = [], []
+        for seed in seeds:
+            found = with_hidden_groups(data, seed, dense=dense)
+            scores = np.array([confidence(signals) for signals, _ in found])
+            labels = np.array([answerable for _, answerable in found])
+            areas.append(float(roc_auc_score(labels, scores)))
+            measured = own_threshold(data, shown_documents(data, seed), embedder if dense else None)
+            thresholds.append(measured)
+            for at, threshold in ((f"threshold {shipped:g}", shipped), ("label-free threshold", measured)):
+                lost.setdefault(at, []).append(float((scores[labels] < threshold).mean()))
+                caught.setdefault(at, []).append(float((scores[~labels] < threshold).mean()))
+        part.add(f"{name} abstention{label} AUROC", float(np.mean(areas)), "area")
+        for at in lost:
+            part.add(f"{name}{label} lost at {at}", float(np.mean(lost[at])), "share", better="lower")
+            part.add(f"{name}{label} caught at {at}", float(np.mean(caught[at])), "share")
+        told = ", ".join(f"{one:.2f}" for one in thresholds)
+        part.notes.append(f"{name}{label}: label-free thresholds to lose 5 %: {told}")
 
 
 def _measure_sizes(part: Part, corpora: list[Corpus], embedder: Embedder) -> None:

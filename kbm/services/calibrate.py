@@ -8,9 +8,10 @@ ends. Nothing here may fail a build: what cannot be measured leaves the shipped 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import structlog
@@ -26,8 +27,9 @@ from kbm.domain.calibration import (
 )
 from kbm.domain.catalogue import ChunkPlace
 from kbm.domain.confidence import confidence
-from kbm.domain.documents import EVERYONE
+from kbm.domain.documents import EVERYONE, Chunk
 from kbm.domain.evaluation import GoldenQuestion, GoldenState
+from kbm.domain.identity import ChunkId
 from kbm.domain.own_questions import FOREIGN, FOREIGN_WORDS_ONLY, OwnQuestion, own_questions
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retrieval import Synonyms
@@ -103,6 +105,52 @@ class _Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What questions come from: passages with their documents' numbers, people's questions and people's verdicts."""
+
+    chunks: Sequence[Chunk]
+    document_of: Mapping[ChunkId, int]
+    wanted: int = MOST_QUESTIONS
+    golden: Sequence[GoldenQuestion] = ()
+    verdicts: Sequence[tuple[float, bool]] = ()
+
+
+def measure(
+    index: ReleaseIndex,
+    readable: NDArray[np.bool_],
+    material: Material,
+    rules: AnswerSpec,
+    embed: Callable[[Sequence[str]], NDArray[np.float32] | None],
+) -> Calibration | None:
+    """Measure an index by the documents that are *readable*, by number; None when there is too little to measure by.
+
+    *embed* gives the vectors of questions, or None where words alone are searched.
+    """
+    golden = list(material.golden)
+    asking = _Asking(index=index, readable=readable, synonyms=rules.synonyms)
+    own = own_questions(material.chunks, material.document_of, material.wanted, foreign=FOREIGN_WORDS_ONLY)
+    scored = [*asking.own(own, None), *asking.golden(golden, None, len(own))]
+    words = curve_of(scored, lose=rules.lose)
+    own = own_questions(material.chunks, material.document_of, material.wanted, foreign=FOREIGN)
+    vectors = embed([*(one.text for one in own), *(one.question for one in golden)])
+    dense = None
+    if vectors is not None:
+        n = len(own)
+        scored = [*asking.own(own, vectors[:n]), *asking.golden(golden, vectors[n:], n)]
+        dense = curve_of(scored, lose=rules.lose, verdicts=material.verdicts)
+    if words is None and dense is None:
+        return None
+    return Calibration(
+        lose=rules.lose,
+        n_own=len(own),
+        n_golden=len(golden),
+        n_verdicts=len(material.verdicts) if dense else 0,
+        dense=dense,
+        words=words,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrate:
     """The use case with what it needs."""
 
@@ -133,34 +181,19 @@ class Calibrate:
         golden = [one for one in self.golden.all(gpt) if _counts(one)]
         if sum(one.answerable for one in golden) < LEAST_GOLDEN:
             golden = []
-        verdicts = self._verdicts(gpt)
-        wanted = min(max(SEARCHED // max(1, len(places)), FEWEST_QUESTIONS), MOST_QUESTIONS)
-        asking = _Asking(index=index, readable=shared, synonyms=rules.synonyms)
-        with progress.stage(f"measure confidence of {gpt}", 2) as stage:
-            own = own_questions(chunks, numbers, wanted, foreign=FOREIGN_WORDS_ONLY)
-            scored = [*asking.own(own, None), *asking.golden(golden, None, len(own))]
-            words = curve_of(scored, lose=rules.lose)
-            stage.advance()
-            own = own_questions(chunks, numbers, wanted, foreign=FOREIGN)
-            vectors = self._vectors([*(one.text for one in own), *(one.question for one in golden)], spec)
-            dense = None
-            if vectors is not None:
-                n = len(own)
-                scored = [*asking.own(own, vectors[:n]), *asking.golden(golden, vectors[n:], n)]
-                dense = curve_of(scored, lose=rules.lose, verdicts=verdicts)
-            stage.advance()
-        if words is None and dense is None:
-            return None
-        return Calibration(
-            lose=rules.lose,
-            n_own=len(own),
-            n_golden=len(golden),
-            n_verdicts=len(verdicts) if dense else 0,
-            dense=dense,
-            words=words,
+        material = Material(
+            chunks=chunks,
+            document_of=numbers,
+            wanted=min(max(SEARCHED // max(1, len(places)), FEWEST_QUESTIONS), MOST_QUESTIONS),
+            golden=golden,
+            verdicts=self._verdicts(gpt),
         )
+        with progress.stage(f"measure confidence of {gpt}", 1) as stage:
+            found = measure(index, shared, material, rules, partial(self._vectors, spec))
+            stage.advance()
+        return found
 
-    def _vectors(self, texts: Sequence[str], spec: IndexSpec) -> NDArray[np.float32] | None:
+    def _vectors(self, spec: IndexSpec, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Embed the questions, if the release has vectors and their embedder answers."""
         if self.embedder is None or not spec.dimensions or self.embedder.digest != spec.embedder_digest:
             return None

@@ -6,7 +6,7 @@ pointer moves only if that is live still. What fails needs the sponsor, what is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -147,7 +147,8 @@ class GatedPublish:
             NotFound: no such release.
             ReleaseNotSealed: it failed its probe.
             HeldForPerson: the gate failed and nobody overrides it, or it holds and no reason is given.
-            UsageError: the override has no reason, or is not in the name of the sponsor.
+            UsageError: it is a form of a canary, goes back behind live without a reason, or the override has none, or
+                is not in the name of the sponsor.
             Busy: live moved while the gate was decided.
         """
         made, live = self.releases.get(gpt, version), self.releases.live(gpt)
@@ -155,6 +156,9 @@ class GatedPublish:
             return Published(release=live, gate=None)
         if override is not None:
             _check(override, gpt, policy.sponsor)
+        _ensure_final(made)
+        if live is not None and made.state is ReleaseState.RETIRED and made.seq < live.seq:
+            _ensure_meant(made, live, why or (override.reason if override else ""))
         report = None
         if made.state is not ReleaseState.FAILED:  # which is refused below, before anything is asked
             report = self.evaluate.standing(gpt, made, live, max_drop=policy.max_drop) or self.evaluate.gate(
@@ -181,6 +185,28 @@ class GatedPublish:
             at=self.clock.now(),
             reason=asked.reason.strip(),
             verdict=report.verdict,
+        )
+
+
+def _ensure_final(made: Release) -> None:
+    """Refuse to let everybody get a form of a canary under its provisional number."""
+    if made.version.rc is None:
+        return
+    final = replace(made.version, rc=None)
+    raise UsageError(
+        f"{made.gpt} {made.version} is a form of a canary and answers its audience only; nothing was published",
+        hint=f"kbm canary promote {made.gpt} gives it to all as {final}; if the canary was stopped, start it again: "
+        f"kbm publish {made.gpt} {made.version} --canary 10%",
+    )
+
+
+def _ensure_meant(made: Release, live: Release, why: str) -> None:
+    """Refuse to go back behind live by the way: that undoes all that came since."""
+    if not why.strip():
+        raise UsageError(
+            f"{made.gpt} {made.version} answered before {live.version}, so publishing it is a rollback and needs its "
+            "reason; nothing was changed",
+            hint=f'say it: kbm rollback {made.gpt} --to {made.version} --reason "…"',
         )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kbm.bootstrap import Kbm
 from kbm.domain.canary import Audience
+from kbm.errors import UsageError
+from kbm.services.publish import GatePolicy
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, NoProgress
 
@@ -38,10 +42,15 @@ def test_a_form_of_a_canary_that_was_stopped_is_promoted_to_its_final_number(tmp
         night(kbm)
         kbm.canary.stop("helper", who="anna", why="not today")
         [newest, *_] = kbm.catalogue.releases.all("helper")
+        with pytest.raises(UsageError, match="is a form of a canary") as refused:
+            kbm.gated_publish.run(
+                "helper", str(newest.version), GatePolicy(max_drop=0.03), NoProgress(), who="anna", why="now"
+            )
         start(kbm, str(newest.version))
 
         promoted = kbm.canary.promote("helper", max_drop=0.03, who="anna", why="", progress=NoProgress())
 
+        assert "kbm canary promote helper" in refused.value.hint
         assert newest.version.rc == 2
         assert (promoted.version.rc, promoted.digest) == (None, newest.digest)
         assert kbm.retrieve.release_of("helper").version == promoted.version

@@ -176,6 +176,20 @@ def test_publishing_what_is_live_changes_nothing(tmp_path: Path) -> None:
         assert len(actions(kbm)) == 1
 
 
+def test_going_back_behind_live_by_publishing_needs_its_reason(tmp_path: Path) -> None:
+    source = FakeConnector(items=dict(PAGES))
+    with kbm_over(tmp_path, source) as kbm:
+        three_releases(kbm, source)
+        kbm.publish.run("helper", "1.0.1", who="anna", why="next")
+
+        with pytest.raises(UsageError, match=r"1\.0\.0 answered before 1\.0\.1") as refused:
+            publish(kbm, "1.0.0")
+
+        assert "kbm rollback helper --to 1.0.0" in refused.value.hint
+        assert publish(kbm, "1.0.0", why="1.0.1 is wrong").release.version.patch == 0
+        assert publish(kbm, "1.0.1").release.version.patch == 1  # forward again is no rollback
+
+
 def test_the_pointer_stays_when_live_moved_since_the_comparison(tmp_path: Path) -> None:
     source = FakeConnector(items=dict(PAGES))
     with kbm_over(tmp_path, source) as kbm:

@@ -8,6 +8,7 @@ from pathlib import Path
 from kbm.bootstrap.parts import Parts
 from kbm.domain.archive import ErasedItem
 from kbm.services.backup import Backup
+from kbm.services.check_chatgpt import CheckChatGpt
 from kbm.services.compact import Compact
 from kbm.services.erase import Erase
 from kbm.services.export import ExportRelease
@@ -57,6 +58,19 @@ class Keeping(Parts):
             raw=self.raw,
             embedder=self.embedder,
             open_vectors=self.stored_vectors,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def check_chatgpt(self) -> CheckChatGpt:
+        """Walk through what a GPT in ChatGPT needs."""
+        from kbm.providers.public_door import PublicDoor
+
+        return CheckChatGpt(
+            door=PublicDoor(self.settings.kbm.public_url),
+            releases=self.catalogue.releases,
+            golden=self.catalogue.golden,
+            audit=self.catalogue.audit,
             clock=self.clock,
         )
 

@@ -14,7 +14,6 @@ import structlog
 from kbm.bootstrap.keeping import Keeping
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
-from kbm.providers.public_door import PublicDoor
 from kbm.sections import hours
 from kbm.services.access import Access, Limits
 from kbm.services.access_needs import Tokens
@@ -23,7 +22,6 @@ from kbm.services.build import Build
 from kbm.services.calibrate import Calibrate
 from kbm.services.canary import RunCanary
 from kbm.services.canary_watch import CanaryWatch
-from kbm.services.check_chatgpt import CheckChatGpt
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
@@ -340,17 +338,6 @@ class Kbm(Keeping):
             secret=lambda: self.secret,
             documents=self.catalogue.documents,
             signed=lambda: needs_key or self.catalogue.keys.any(),
-            clock=self.clock,
-        )
-
-    @cached_property
-    def check_chatgpt(self) -> CheckChatGpt:
-        """Walk through what a GPT in ChatGPT needs."""
-        return CheckChatGpt(
-            door=PublicDoor(self.settings.kbm.public_url),
-            releases=self.catalogue.releases,
-            golden=self.catalogue.golden,
-            audit=self.catalogue.audit,
             clock=self.clock,
         )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kbm.bootstrap import Kbm
+from kbm.entrypoints.cli.chatgpt import walk
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.releases import Gpt
 from kbm.entrypoints.cli.render import TerminalProgress, counted, fail, out, print_json, table
@@ -66,13 +67,30 @@ def label(
 
 @app.command()
 def doctor(
+    gpts: Annotated[
+        list[str] | None, typer.Argument(metavar="GPT", help="With --chatgpt; default: all.")
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Write damaged indexes anew from the catalogue.")
     ] = False,
+    chatgpt: Annotated[
+        bool,
+        typer.Option(
+            "--chatgpt", help="Walk through what a GPT in ChatGPT needs: address, key, schema, answer."
+        ),
+    ] = False,
+    key: Annotated[
+        str, typer.Option("--key", envvar="KBM_KEY", help="With --chatgpt: the key that the GPT would have.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Verify the vectors and the index of every release; with --fix, make damaged ones anew."""
     with opened(as_json=as_json) as kbm:
+        if chatgpt:
+            walk(kbm, gpts or (), key, as_json=as_json)
+            return
+        if gpts:
+            raise UsageError("a GPT is named only with --chatgpt", hint="kbm doctor looks at all of them")
         progress = TerminalProgress(quiet=as_json)
         vectors, whole = _vectors(kbm, progress, fix=fix)
         if fix and kbm.catalogue.erasures.unfinished():

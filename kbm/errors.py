@@ -55,6 +55,11 @@ class KbmError(Exception):
         self.hint = hint
         super().__init__(message)
 
+    @property
+    def told(self) -> str:
+        """Give what a caller over the network is told: no paths and bytes of the house, those are in the log."""
+        return str(self)
+
 
 class ConfigError(KbmError):
     """The settings cannot be used; nothing was started."""
@@ -261,6 +266,11 @@ class IndexDamaged(KbmError):
 
     code = "index_damaged"
     http_status = 503
+
+    @property
+    def told(self) -> str:
+        """Leave out which file it is, and what stands in it."""
+        return "the index of the release that should answer is damaged, so it is not read any further"
 
 
 class AuditBroken(KbmError):

@@ -171,6 +171,10 @@ def _description(folder: Path, seq: int) -> bytes:
         raise ReleaseNotSealed(
             f"release {seq} is not sealed in {folder}; others are not affected", hint="build it again"
         ) from None
+    except OSError as error:
+        raise IndexDamaged(
+            f"release {seq} in {folder} cannot be read: {error.strerror}", hint=_HINT
+        ) from error
 
 
 def _bitmap(folder: Path, seq: int, blake2b: str) -> bytes:

@@ -21,6 +21,7 @@ came back when the row's own rarest terms and vector were asked. The probe asks 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -292,7 +293,8 @@ class IndexFolder:
         for path in sorted(self.folder.iterdir()):
             ours = path.name.startswith(("seg-", "rel-")) and path.suffix in (".kseg", ".roar", ".json")
             if (ours and path.name not in keep) or (path.name.startswith(".") and path.suffix == ".tmp"):
-                path.unlink()
+                # A folder of that name is none of ours, but it stands where a file of ours has to be.
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
                 gone.append(path.name)
         return gone
 

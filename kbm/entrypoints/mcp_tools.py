@@ -99,6 +99,7 @@ class Asked:
         """Give the results of a search."""
         self.kbm.access.allow(self.subject, Action.SEARCH, self.gpt)
         found = self.kbm.retrieve.run(self.gpt, query, self.caller, k=HITS)
+        self.kbm.ask.note_search(found, self.caller)
         return {
             "results": [{"id": one.chunk_id, "title": _place(one), "url": one.url} for one in found.passages]
         }
@@ -180,7 +181,7 @@ async def _call_tool(
             raise UsageError(f"{params.name} takes one argument, {name}, a text")
         given = await anyio.to_thread.run_sync(tool, asked, arguments[name])
     except KbmError as error:
-        return _refused(f"{error.code}: {error}" + (f" ({error.hint})" if error.hint else ""))
+        return _refused(f"{error.code}: {error.told}" + (f" ({error.hint})" if error.hint else ""))
     except Exception:
         log.exception("tool_failed", tool=params.name, gpt=asked.gpt)
         return _refused("fault: kbm failed on this request; nothing was changed (the log says why)")

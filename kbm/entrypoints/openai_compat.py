@@ -195,7 +195,7 @@ async def _chunks(
         if with_usage:
             yield _event({**head, "choices": [], "usage": _usage(question, text)})
     except KbmError as error:
-        yield _event(_body(error.http_status, error.code, str(error)))
+        yield _event(_body(error.http_status, error.code, error.told))
     except Exception:
         log.exception("answer_broke_off")
         yield _event(_body(500, "fault", "kbm failed on this answer; the log says why"))

@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from kbm.bootstrap import Kbm
+from kbm.entrypoints.api.app import create_app
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
 
@@ -20,11 +22,14 @@ def _release(kbm: Kbm) -> None:
 
 def _damage(path: Path, how: str) -> None:
     data = bytearray(path.read_bytes())
-    if how == "deleted":
+    if how in ("deleted", "a folder"):
         path.unlink()
-    elif how == "cut short":
+    if how == "a folder":
+        path.mkdir()
+        (path / "notes.txt").write_text("left here by mistake")
+    if how == "cut short":
         path.write_bytes(data[: len(data) * 2 // 3])
-    else:
+    if how == "flipped":
         data[len(data) // 2] ^= 0x10
         path.write_bytes(data)
 
@@ -41,7 +46,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("how", ["deleted", "cut short", "flipped"])
+@pytest.mark.parametrize("how", ["deleted", "cut short", "flipped", "a folder"])
 @pytest.mark.parametrize("name", ["*.kseg", "rel-2.roar", "rel-2.json"])
 def test_a_damaged_index_file_is_found_and_rebuilt_to_the_same_digest(
     tmp_path: Path, sealed: Path, name: str, how: str
@@ -58,6 +63,22 @@ def test_a_damaged_index_file_is_found_and_rebuilt_to_the_same_digest(
         assert not any(one.problem for one in kbm.rebuild.check("helper"))
         assert [one.index_digest for one in kbm.catalogue.releases.all("helper")] == digests
         assert embedder.n_embedded == 0
+
+
+@pytest.mark.parametrize(("name", "how"), [("rel-2.json", "a folder"), ("*.kseg", "cut short")])
+def test_a_caller_is_told_of_damage_without_paths_or_bytes_of_the_house(
+    tmp_path: Path, sealed: Path, name: str, how: str
+) -> None:
+    shutil.copytree(sealed, tmp_path / "copy")
+    _damage(max((tmp_path / "copy" / ".kbm" / "index").rglob(name)), how)
+    with kbm_over(tmp_path / "copy", FakeConnector()) as kbm, TestClient(create_app(kbm)) as client:
+        said = client.post("/v1/gpts/helper/ask", json={"question": "How much does the press hold?"})
+
+    assert (said.status_code, said.json()["code"]) == (503, "index_damaged")
+    assert said.json()["detail"] == (
+        "the index of the release that should answer is damaged, so it is not read any further"
+    )
+    assert str(tmp_path) not in said.text
 
 
 def test_damaged_vectors_are_found_and_releases_come_to_the_same_digest_without_them(tmp_path: Path) -> None:

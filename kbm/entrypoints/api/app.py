@@ -80,8 +80,10 @@ def on_kbm_error(request: Request, error: Exception) -> JSONResponse:
     """Tell an error raised on purpose; its type knows the status."""
     if not isinstance(error, KbmError):
         raise error
+    if error.told != str(error):
+        log.error("request_failed", path=request.url.path, code=error.code, why=str(error))
     wait = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
-    said = _said(request, error.http_status, error.code, str(error), error.hint, retry_after_s=wait)
+    said = _said(request, error.http_status, error.code, error.told, error.hint, retry_after_s=wait)
     if isinstance(error, KeyRefused):
         said.headers["WWW-Authenticate"] = mcp.challenge(request)
     return said

@@ -109,7 +109,7 @@ async def _events(made: Iterator[AnswerSentence | Answer]) -> AsyncGenerator[byt
             async for part in parts:
                 yield event_of(part)
     except KbmError as error:
-        yield _problem(error.http_status, error.code, str(error), error.hint)
+        yield _problem(error.http_status, error.code, error.told, error.hint)
     except Exception:
         log.exception("answer_broke_off")
         yield _problem(500, "fault", "kbm failed on this answer", "the log says why")

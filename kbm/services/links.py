@@ -1,17 +1,18 @@
 """Addresses of cited passages, for readers whose browser has no key.
 
-Where keys are needed, a link carries a token: its last day, and for each reader name that let the caller read the
-document a keyed hash over document, GPT, release, name and day. The page compares them with the names that may read
-the document *now*. So a link shows what its answer's caller could read, of this one document as this release of this
-GPT has it, and a withdrawn document or a narrowed one is gone at once. It names no reader, it is the same the whole
-day, and nothing is stored for it. Whoever is handed the link reads as its first owner did until it runs out, as
-with the answer itself, which they could be handed too.
+Where keys are needed, a link carries a token: its last day, the span of the passage, and for each reader name that
+let the caller read the document a keyed hash over document, GPT, release, name, day and span. The page compares them
+with the names that may read the document *now*. So a link shows what its answer's caller could read, around this one
+passage as this release of this GPT has it, and a withdrawn document or a narrowed one is gone at once. It names no
+reader, it is the same the whole day, and nothing is stored for it. Whoever is handed the link reads as its first
+owner did until it runs out, as with the answer itself, which they could be handed too.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
@@ -26,6 +27,14 @@ VALID_DAYS = 7
 MOST_NAMES = 8
 """Reader names a token holds hashes for; any one of them opens the page."""
 _MAC_CHARS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a token opens: the passage at *span*, None for a document's beginning, as *readers* may see it."""
+
+    readers: frozenset[str]
+    span: Span | None
 
 
 class Links:
@@ -67,7 +76,7 @@ class Links:
             query |= {"start": str(span.start), "end": str(span.end)}
         if self.signed() if signed is None else signed:
             record = self._documents.document(document_id)
-            query["t"] = self._token(record, gpt, release, readers) if record else ""
+            query["t"] = self._token(record, gpt, release, readers, span) if record else ""
         end = "#quote" if span is not None else ""
         return f"{self._public_url}/documents/{document_id}?{urlencode(query)}{end}"
 
@@ -78,29 +87,38 @@ class Links:
         span = Span(passage.start, passage.end)
         return self.to(passage.document_id, gpt, release, readers, span=span, signed=signed)
 
-    def readers_by(self, token: str, record: DocumentRecord, gpt: str, release: str) -> frozenset[str]:
-        """Give those of a document's present readers whom a token stands for; none where it does not hold."""
-        last, *macs = token.split(".")
+    def opened(self, token: str, record: DocumentRecord, gpt: str, release: str) -> Opened | None:
+        """Say what a token opens now; None where it does not hold, or no present reader stands behind it."""
+        last, _, rest = token.partition(".")
+        place, *macs = rest.split(".")
+        start, _, end = place.partition("-")
         try:
             ends = date.fromisoformat(last)
+            span = Span(int(start), int(end))
         except ValueError:
-            return frozenset()
+            return None
         today = self._clock.now().date()
         if not today <= ends <= today + timedelta(days=VALID_DAYS) or len(macs) > MOST_NAMES:
-            return frozenset()
-        return frozenset(
+            return None
+        readers = frozenset(
             name
             for name in record.readers
             for mac in macs
-            if hmac.compare_digest(mac.encode(), self._mac(record.id, gpt, release, name, last).encode())
+            if hmac.compare_digest(
+                mac.encode(), self._mac(record.id, gpt, release, name, last, place).encode()
+            )
         )
+        return Opened(readers=readers, span=span if span.end else None) if readers else None
 
-    def _token(self, record: DocumentRecord, gpt: str, release: str, readers: frozenset[str]) -> str:
+    def _token(
+        self, record: DocumentRecord, gpt: str, release: str, readers: frozenset[str], span: Span | None
+    ) -> str:
         names = {EVERYONE} if EVERYONE in record.readers else record.readers & readers
         last = (self._clock.now().date() + timedelta(days=VALID_DAYS)).isoformat()
-        macs = [self._mac(record.id, gpt, release, name, last) for name in sorted(names)[:MOST_NAMES]]
-        return ".".join([last, *macs])
+        place = f"{span.start}-{span.end}" if span else "0-0"
+        macs = [self._mac(record.id, gpt, release, name, last, place) for name in sorted(names)[:MOST_NAMES]]
+        return ".".join([last, place, *macs])
 
-    def _mac(self, document_id: str, gpt: str, release: str, reader: str, last: str) -> str:
-        said = "\0".join((document_id, gpt, release, reader, last))
+    def _mac(self, document_id: str, gpt: str, release: str, reader: str, last: str, place: str) -> str:
+        said = "\0".join((document_id, gpt, release, reader, last, place))
         return self._secret().mac("document-link", said)[:_MAC_CHARS]

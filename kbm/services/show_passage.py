@@ -98,31 +98,42 @@ class ShowPassage:
         record = self.documents.document(document_id)
         if record is None or not record.present:
             return None
+        around = span
         if token and gpt and release:
-            readers = self.links.readers_by(token, record, gpt, release)
-            if readers:
-                caller = Caller(readers=readers, gpts=frozenset({gpt}))
+            opened = self.links.opened(token, record, gpt, release)
+            if opened is not None:
+                caller = Caller(readers=opened.readers, gpts=frozenset({gpt}))
+                around = opened.span
+                if span is None or around is None or not around.start <= span.start <= span.end <= around.end:
+                    span = around  # a link shows its own passage, not all of the document bit by bit
         if caller is None or not self.retrieve.may_read(record.no, caller):
             return None
         try:
-            return self._shown(record, caller, gpt, release, span)
+            return self._shown(record, caller, gpt, release, span, around)
         except NotFound:
             return None
 
     def _shown(
-        self, record: DocumentRecord, caller: Caller, gpt: str | None, release: str | None, span: Span | None
+        self,
+        record: DocumentRecord,
+        caller: Caller,
+        gpt: str | None,
+        release: str | None,
+        span: Span | None,
+        around: Span | None,
     ) -> ShownPassage | None:
+        """Show the document with *span* marked, as far as *around* and its context go."""
         held = self.show_document.held(record, caller, gpt, release if gpt else None)
         missed = release if gpt and release and not held else ""
         if missed:  # its content is no longer kept; the live release may still have the document
-            held, span = self.show_document.held(record, caller, gpt, None), None
+            held, span, around = self.show_document.held(record, caller, gpt, None), None, None
         if not held:
             return None
         name, (chosen, version) = next(iter(held.items()))
         text, spans = lay_out(version.elements)
         if span is not None and not 0 <= span.start < span.end <= len(text):
-            span = None
-        low, high = _window(spans, span, len(text))
+            span = around = None
+        low, high = _window(spans, around, len(text))
         at = _first_inside(spans, span) if span else None
         served = self.retrieve.served(name)
         element = version.elements[at] if at is not None else None

@@ -172,6 +172,8 @@ def test_with_keys_a_link_opens_in_a_browser_that_has_none(house: House) -> None
         lambda link: re.sub("&t=.*", "", link),
         lambda link: re.sub("&t=.*", "&t=", link),
         lambda link: re.sub("&t=.*", "&t=2099-01-01.abc", link),
+        lambda link: re.sub("&t=.*", "&t=2026-11-05.0-45", link),
+        lambda link: re.sub(r"(&t=\d+-\d\d-\d\d)\.\d+-\d+\.", r"\1.0-9999.", link),
         lambda link: re.sub(r"&t=\d+-", "&t=2098-", link),
         lambda link: link[:-1] + ("0" if link[-1] != "0" else "1"),
         lambda link: link.replace("release=1.0.0", "release=1.0.1"),
@@ -186,6 +188,24 @@ def test_a_link_that_was_changed_opens_nothing(house: House, change: object) -> 
     assert callable(change)
 
     assert house.client.get(change(link)).status_code == 404
+
+
+def test_a_link_shows_the_context_of_its_own_passage_wherever_it_is_told_to_look(house: House) -> None:
+    filler = [f"Chapter {n} is about the weather of the year {1900 + n}, which was mild." for n in range(400)]
+    house.source.items["long.txt"] = "\n\n".join(["The gearbox takes 4 litres of oil.", *filler])
+    house.release()
+    link = house.link("How many litres of oil does the gearbox take?", house.key())
+    shown = house.client.get(link).text
+    moved = house.client.get(re.sub(r"start=\d+&end=\d+", "start=20000&end=20100", link)).text
+    free = house.client.get(
+        re.sub(r"start=\d+&end=\d+", "start=20000&end=20100", link), headers=house.key()
+    ).text
+
+    assert marked(shown) == "The gearbox takes 4 litres of oil."
+    assert "Chapter 300" not in shown
+    assert "Chapter 300" not in moved
+    assert "Chapter 300" not in free  # the link decides what is shown
+    assert "Chapter 20 " in moved
 
 
 def test_a_link_runs_out_after_a_week(house: House) -> None:

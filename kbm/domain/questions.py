@@ -11,6 +11,15 @@ MAX_QUESTION_CHARS = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asked, for the log: a label that is stored as a keyed hash only, the id of their key, and the door."""
+
+    label: str = ""
+    key_id: str = ""
+    door: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedQuestion:
     """A question as somebody asked it; ``readers`` are the names that held for them."""
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Row, func, select
 
-from kbm.domain.answers import Verdict
+from kbm.domain.answers import Cause, Outcome, Verdict
+from kbm.domain.question_log import Logged, Source
 from kbm.domain.questions import LoggedQuestion
 from kbm.ports import Clock
-from kbm.store.engine import iso, to_json
-from kbm.store.journal_schema import answer, feedback
+from kbm.store.engine import iso, moment, to_json
+from kbm.store.journal_schema import answer, feedback, imported_question
 
 _NEWEST = 2_000
 """Questions of a replay at most; a month of a busy assistant has more, and two minutes must do."""
+
+_LISTED = 10_000
+"""Questions that the log gives at most of each kind: more than an agent clusters in a night."""
 
 
 class Questions:
@@ -42,6 +47,31 @@ class Questions:
                 )
                 for row in connection.execute(query)
             ]
+
+    def log(self, gpt: str, since: datetime) -> list[Logged]:
+        """List what a GPT was asked since a moment, here and elsewhere, newest first; forgotten questions are not.
+
+        The newest verdict of an answer counts. At most 10,000 are listed of each.
+        """
+        newest = select(func.max(feedback.c.id)).group_by(feedback.c.answer_id)
+        asked = (
+            select(answer, feedback.c.verdict)
+            .join(feedback, (feedback.c.answer_id == answer.c.id) & feedback.c.id.in_(newest), isouter=True)
+            .where(answer.c.gpt == gpt, answer.c.asked_at >= iso(since), answer.c.question.is_not(None))
+            .order_by(answer.c.asked_at.desc(), answer.c.id)
+            .limit(_LISTED)
+        )
+        moment_of = func.coalesce(imported_question.c.asked_at, imported_question.c.imported_at)
+        elsewhere = (
+            select(imported_question)
+            .where(imported_question.c.gpt == gpt, imported_question.c.imported_at >= iso(since))
+            .order_by(moment_of.desc(), imported_question.c.id)
+            .limit(_LISTED)
+        )
+        with self._reads.connect() as connection:
+            found = [_asked(row) for row in connection.execute(asked)]
+            found += [_imported(row) for row in connection.execute(elsewhere)]
+        return sorted(found, key=_when, reverse=True)
 
     def on_canary(self, gpt: str, moment: datetime) -> tuple[int, int]:
         """Count what a GPT's canary answered since *moment*, and how many of that were reported as a problem."""
@@ -79,3 +109,37 @@ class Questions:
         """Tell which GPT gave an answer."""
         with self._reads.connect() as connection:
             return connection.scalar(select(answer.c.gpt).where(answer.c.id == answer_id))
+
+
+def _asked(row: Row[Any]) -> Logged:
+    """Make a logged question of an answer's row; Any is SQLAlchemy's own."""
+    return Logged(
+        id=row.id,
+        question=row.question,
+        asked_at=datetime.fromisoformat(row.asked_at),
+        outcome=Outcome(row.outcome),
+        cause=Cause(row.cause) if row.cause else None,
+        confidence=row.confidence,
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        release=row.release,
+        door=row.door or "",
+        readers=frozenset(json.loads(row.readers)),
+        label=row.user_label,
+    )
+
+
+def _imported(row: Row[Any]) -> Logged:
+    return Logged(
+        id=row.id,
+        question=row.question,
+        asked_at=moment(row.asked_at),
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        source=Source.IMPORTED,
+        label=row.user_label,
+        n_asked=row.n_asked,
+        vouched=row.vouched_by is not None,
+    )
+
+
+def _when(one: Logged) -> tuple[datetime, str]:
+    return one.asked_at or datetime.min.replace(tzinfo=UTC), one.id

@@ -45,6 +45,13 @@ class Secret:
         """Hash *text* with the key; 64 hex digits. Different kinds never give the same."""
         return hmac.new(self._key, f"{kind}\0{text}".encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
+    def label(self, gpt: str, label: str) -> str | None:
+        """Hash somebody's label, for each GPT another way: what one person asked of two cannot be joined.
+
+        None where there is no label.
+        """
+        return self.mac("user", f"{gpt}\0{label}") if label else None
+
 
 def _create(path: Path) -> None:
     """Write a new key; of two processes that try at once, one wins and both read its key."""

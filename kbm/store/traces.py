@@ -19,7 +19,7 @@ from sqlalchemy import Engine, exists, or_, select
 from kbm.domain.erasure import HeldBy, Mark, Residue
 from kbm.domain.identity import ChunkId, ContentHash, Digest, VersionId
 from kbm.domain.releases import ReleaseContent
-from kbm.store.journal_schema import answer, feedback
+from kbm.store.journal_schema import answer, feedback, imported_question
 from kbm.store.residue import MarkSearch, files_below, usable
 from kbm.store.schema import (
     chunk,
@@ -246,7 +246,8 @@ class Tracing:
             ),
         ):
             yield from _rows(self._catalogue, query)
-        yield from _rows(self._journal, select(answer.c.question, answer.c.user_label))
+        yield from _rows(self._journal, select(answer.c.question))
+        yield from _rows(self._journal, select(imported_question.c.question))
         yield from _rows(self._journal, select(feedback.c.comment))
         own = set(contents)
         for path in files_below(self._folder / "raw"):

@@ -23,7 +23,7 @@ def test_only_what_is_older_than_the_retention_is_forgotten_and_out_of_the_file_
         old = asked(kbm, "How heavy is the press of Zacharias?", user="zacharias")
         kbm.ask.feedback(old.id, Verdict.PROBLEM, "Zacharias was here")
         clock.advance(days=29)
-        young = asked(kbm, user="young")
+        young = asked(kbm, "How young may employees be?", user="young")
         kbm.ask.feedback(young.id, Verdict.HELPFUL, "thank you")
         clock.advance(days=2)
         there = bytes_of_the_journal(tmp_path)
@@ -31,7 +31,7 @@ def test_only_what_is_older_than_the_retention_is_forgotten_and_out_of_the_file_
         gone = bytes_of_the_journal(tmp_path)
 
         assert (forgotten.n_answers, forgotten.n_comments) == (1, 1)
-        assert there.lower().count(b"zacharias") >= 3
+        assert there.lower().count(b"zacharias") >= 2
         assert b"zacharias" not in gone.lower()
         assert b"young" in gone
         assert b"thank you" in gone

@@ -66,7 +66,7 @@ def ask(
 ) -> None:
     """Ask a GPT's knowledge; the answer comes with verbatim quotes and their sources."""
     with opened(as_json=as_json) as kbm:
-        caller = Caller(readers=frozenset({EVERYONE, *(readers or ())}))
+        caller = Caller(readers=frozenset({EVERYONE, *(readers or ())}), door="cli")
         if release and as_of:
             raise UsageError("--release and --as-of name two releases", hint="give one of them")
         then = _end_of(as_of) if as_of else None

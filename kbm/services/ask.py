@@ -188,6 +188,16 @@ class Ask:
             cost=writing.cost if writing else None,
         )
 
+    def note_search(self, found: Retrieved, caller: Caller) -> None:
+        """Log a search of a program that words its answers itself, as the question that it is.
+
+        What kbm would have answered by rule is written down with it, so that what was asked in vain is seen.
+        """
+        draft = self._draft(found, PASSAGES_READ)
+        for _ in self._quoted(draft):
+            pass
+        self._log(self._made(draft), draft, caller, None)
+
     def feedback(
         self, answer_id: str, verdict: Verdict, comment: str | None, caller: Caller | None = None
     ) -> None:

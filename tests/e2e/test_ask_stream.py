@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import anyio
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from kbm.bootstrap import Kbm
 from kbm.domain.access import Action, Rights
+from kbm.domain.answers import AnswerSentence
 from kbm.entrypoints.api.app import create_app
-from kbm.entrypoints.api.streaming import in_thread
+from kbm.entrypoints.api.limits import BodyLimit, SecurityHeaders
+from kbm.entrypoints.api.streaming import Streamed, events_of, in_thread
+from kbm.errors import Busy
 from tests.e2e.doors import HR, company, key
 from tests.e2e.served import served
 
@@ -104,27 +108,47 @@ def test_no_event_shows_what_the_caller_may_not_read(made: tuple[Kbm, str]) -> N
     assert "250,000" not in ask(made, pay).text
 
 
-def test_when_the_reader_leaves_the_work_is_closed() -> None:
-    closed = threading.Event()
+def test_when_the_client_leaves_the_work_ends() -> None:
+    begun, ended = threading.Event(), threading.Event()
 
-    def work() -> Generator[int]:
+    def work() -> Generator[bytes]:
         try:
-            for n in range(1000):
-                time.sleep(0.01)
-                yield n
+            while True:
+                begun.set()
+                time.sleep(0.02)
+                yield b": working\n\n"
         finally:
-            closed.set()
+            ended.set()
 
-    async def leave() -> None:
-        with anyio.move_on_after(0.1):
-            parts = in_thread(work())
-            try:
-                async for _ in parts:
-                    pass
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await parts.aclose()
+    app = FastAPI()
+    app.add_middleware(BodyLimit, max_bytes=100, within_s=1, larger={})
+    app.add_middleware(SecurityHeaders)
 
-    anyio.run(leave)
+    @app.post("/work")
+    def post_work() -> Streamed:
+        return Streamed(in_thread(work()))
 
-    assert closed.is_set()
+    with served(app) as url, httpx.stream("POST", f"{url}/work") as response:
+        next(response.iter_bytes())
+        assert begun.is_set()
+        assert not ended.is_set()
+        response.close()
+
+        assert ended.wait(5)
+
+
+def test_what_fails_after_the_first_sentence_is_a_problem_at_the_end() -> None:
+    def broken(error: Exception) -> Generator[AnswerSentence]:
+        yield AnswerSentence(text="One.", citations=(1,))
+        raise error
+
+    async def told(error: Exception) -> bytes:
+        return b"".join([part async for part in events_of(broken(error))])
+
+    busy = asyncio.run(told(Busy("another process works on it"))).decode()
+    fault = asyncio.run(told(RuntimeError("secret detail"))).decode()
+
+    assert busy.startswith('event: sentence\ndata: {"text":"One.","citations":[1]}\n\nevent: problem\n')
+    assert '"code":"busy"' in busy
+    assert '"status":500' in fault
+    assert "secret" not in fault

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar  # a tool's result is any JSON
 
 import httpx
@@ -257,6 +258,18 @@ def test_a_withdrawn_document_is_gone_from_both_tools(made: Made, token: str) ->
 
     assert fetched.startswith("not_found")
     assert id not in json.dumps(found)
+
+
+def test_what_was_searched_is_in_the_log_of_questions(kbm: Kbm, url: str, token: str) -> None:
+    async def searched() -> None:
+        async with client(url, token) as one:
+            await told(one, "search", query="who won the football world cup")
+
+    run(searched())
+    kbm.ask.settle()
+    asked = kbm.journal.questions.since("helper", kbm.clock.now() - timedelta(days=1))
+
+    assert "who won the football world cup" in {one.question for one in asked}
 
 
 def test_several_clients_at_once_get_what_is_theirs(kbm: Kbm, url: str) -> None:

@@ -100,10 +100,11 @@ def post_ask_stream(
         k=body.k or PASSAGES_READ,
         filters=body.filters.read(),
     )
-    return Streamed(_events(made))
+    return Streamed(events_of(made))
 
 
-async def _events(made: Iterator[AnswerSentence | Answer]) -> AsyncGenerator[bytes]:
+async def events_of(made: Iterator[AnswerSentence | Answer]) -> AsyncGenerator[bytes]:
+    """Give an answer in parts as events; what fails in between is the last one."""
     try:
         async with aclosing(in_thread(made)) as parts:
             async for part in parts:

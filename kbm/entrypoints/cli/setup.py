@@ -64,15 +64,25 @@ def check(as_json: Json = False) -> None:
             except KbmError as error:
                 problems = [" ".join(filter(None, [str(error), error.hint]))]
             found.append((name, section.kind, problems))
-        ready = not any(problems for _, _, problems in found)
+        no_chat = kbm.chat_models.problem
+        ready = not no_chat and not any(problems for _, _, problems in found)
         if as_json:
             listed = [{"source": name, "kind": kind, "problems": problems} for name, kind, problems in found]
-            print_json({"sources": listed, "embedder": kbm.no_embedder or "ready", "ready": ready})
+            print_json(
+                {
+                    "sources": listed,
+                    "embedder": kbm.no_embedder or "ready",
+                    "chat": no_chat or "ready",
+                    "ready": ready,
+                }
+            )
         else:
             rows = [(name, kind, "\n".join(problems) or "works") for name, kind, problems in found]
             table("", ("source", "kind", "result"), rows, empty="kbm.toml has no sources yet")
             if kbm.no_embedder:
                 out.print(f"embedder: {kbm.no_embedder}")
+            if no_chat:
+                out.print(f"chat: {no_chat}")
         if not ready:
             raise typer.Exit(1)
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from kbm.domain.documents import widens
+from kbm.domain.documents import narrowed, widens
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -117,8 +117,8 @@ class Known:
 class SyncPlan:
     """What a scan would change in a source, by item id, each list sorted.
 
-    ``held`` names the ids in ``removed``, ``readers_changed`` and ``changed`` that wait for a person, for the
-    reasons in ``held_because``; all else may be applied.
+    ``held`` names the ids in ``removed``, ``readers_changed`` and ``changed`` that wait for a person, and those in
+    ``added`` that were here with fewer readers, for the reasons in ``held_because``; all else may be applied.
     """
 
     source: str
@@ -134,6 +134,8 @@ class SyncPlan:
     held_because: tuple[str, ...] = ()
     wider: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The readers that held items would get: an approval lets these in and no others."""
+    returned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The readers that held items which come back get meanwhile: those who could read them before, and still may."""
     contents: Mapping[str, str] = field(default_factory=dict)
     """The versions of held items whose content waits: an approval takes these and no others."""
     cursor: Json = None
@@ -187,13 +189,15 @@ def plan_sync(
     shown: Mapping[str, frozenset[str]] = MappingProxyType({}),
     versions: Mapping[str, str] = MappingProxyType({}),
     moved: str = "",
+    last: Mapping[str, frozenset[str]] = MappingProxyType({}),
 ) -> SyncPlan:
     """Compare a scan with what is stored.
 
     *approved* are ids whose removal or wider readers a person has agreed to: they are not held, and do not count
     towards the brake. *shown* are the readers that person saw: if the source gives an item more by now, it is held.
     *moved* says in words that another place is read than before; then nothing goes and nothing is replaced by itself
-    but the *versions* that person saw.
+    but the *versions* that person saw. *last* are the readers that removed items had: coming back is no way to get
+    more.
     """
     refs: dict[str, Ref] = {}
     gone: set[str] = set()
@@ -225,11 +229,11 @@ def plan_sync(
         }
         removed |= unseen
     rights = {
-        id: (known[id].readers, default_readers if ref.readers is None else ref.readers)
+        id: (known[id].readers if id in known else last[id], _readers_of(ref, default_readers))
         for id, ref in refs.items()
-        if id in known
+        if id in known or id in last
     }
-    readers_changed = sorted(id for id, (before, after) in rights.items() if before != after)
+    readers_changed = sorted(id for id, (before, after) in rights.items() if id in known and before != after)
 
     held: set[str] = set()
     because: list[str] = []
@@ -256,7 +260,7 @@ def plan_sync(
         )
     wider = {
         id
-        for id in readers_changed
+        for id in rights
         if widens(*rights[id]) and (id not in approved or (id in shown and widens(shown[id], rights[id][1])))
     }
     if wider:
@@ -276,10 +280,15 @@ def plan_sync(
         held=frozenset(held),
         held_because=tuple(because),
         wider={id: rights[id][1] for id in sorted(wider)},
+        returned={id: narrowed(*rights[id]) for id in sorted(wider - known.keys())},
         contents=contents,
         cursor=cursor,
         refs=refs,
     )
+
+
+def _readers_of(ref: Ref, default: frozenset[str]) -> frozenset[str]:
+    return default if ref.readers is None else ref.readers
 
 
 def _under_a_failure(id: str, scope: str, failed: Iterable[Failed]) -> bool:

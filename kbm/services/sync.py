@@ -103,6 +103,7 @@ class Sync:
             shown=state.approval.readers,
             versions=state.approval.versions,
             moved=_moved(source, state),
+            last=self.documents.last_readers(source.name),
         )
         return replace(plan, n_erased=len(erased))
 
@@ -174,12 +175,14 @@ class Sync:
     ) -> SyncPlan:
         """Let a held plan through: list again, and apply at most what was shown.
 
-        *source* is None when it is no longer configured; all that was shown is then removed.
+        *source* is None when it is no longer configured; all that was shown is then removed. Who decided is logged
+        before anything is done, so that it is known whatever becomes of this run; running it again completes it.
 
         Raises:
-            ConnectorError: the source could not be listed; the plan stays held.
+            ConnectorError: the source could not be listed; what was approved is applied by its next sync.
         """
         if source is None:
+            self.sources.approve(record.plan.source, Approval(), plan=record.id, who=who)
             self.documents.remove(record.plan.source, record.plan.held_removals)
             plan = record.plan
         else:
@@ -187,9 +190,9 @@ class Sync:
             approval = Approval(
                 items=shown.held_removals | shown.wider.keys(), readers=shown.wider, versions=shown.contents
             )
-            self.sources.approve(source.name, approval)
+            self.sources.approve(source.name, approval, plan=record.id, who=who)
             plan = self.run(source, progress).plan
-        self.plans.decide(record.id, who)
+        self.plans.decide(record.id)
         return plan
 
     def _apply_visibility(self, source: SourceToSync, plan: SyncPlan) -> None:
@@ -228,7 +231,8 @@ class Sync:
         with progress.stage(f"sync {source.name}", len(todo)) as stage:
             for id in todo:
                 ref = plan.refs[id]
-                readers = known[id].readers if id in plan.held else _readers_of(ref, source.readers)
+                held_with = known[id].readers if id in known else plan.returned.get(id, frozenset())
+                readers = held_with if id in plan.held else _readers_of(ref, source.readers)
                 try:
                     item = self._reader.read(
                         source.name, source.connector, ref, readers, source.max_document_bytes

@@ -91,6 +91,14 @@ class Documents:
                 for row in connection.execute(query)
             }
 
+    def last_readers(self, name: str) -> dict[str, frozenset[str]]:
+        """Give the readers that a source's withdrawn items had; they count again if an item comes back."""
+        query = select(document.c.item_id, document.c.readers).where(
+            document.c.source == name, document.c.present == 0, document.c.parent_no.is_(None)
+        )
+        with self._reads.connect() as connection:
+            return {row.item_id: _readers(row.readers) for row in connection.execute(query)}
+
     def store(self, items: Sequence[StoredItem]) -> None:
         """Write items with versions and attachments in one transaction; repeating it changes nothing."""
         with fault_point("sync.store"), self._writes.begin() as connection:

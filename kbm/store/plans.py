@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from kbm.domain.catalogue import PlanRecord
 from kbm.domain.sync import PlanState, SyncPlan
@@ -48,7 +48,11 @@ class Plans:
         connection.execute(
             update(sync_plan)
             .where(sync_plan.c.source == source, sync_plan.c.state == PlanState.HELD)
-            .values(state=PlanState.DECIDED, decided_at=iso(self._clock.now()), decided_by="a later sync")
+            .values(
+                state=PlanState.DECIDED,
+                decided_at=func.coalesce(sync_plan.c.decided_at, iso(self._clock.now())),
+                decided_by=func.coalesce(sync_plan.c.decided_by, "a later sync"),
+            )
         )
 
     def held(self) -> list[PlanRecord]:
@@ -63,14 +67,10 @@ class Plans:
             row = connection.execute(select(sync_plan).where(sync_plan.c.id == id)).first()
         return _record(row) if row else None
 
-    def decide(self, id: int, who: str) -> None:
-        """Note that a person let a held plan through."""
+    def decide(self, id: int) -> None:
+        """Note that what a person let through was done; who that was is noted when they say so."""
         with fault_point("sync.decide"), self._writes.begin() as connection:
-            connection.execute(
-                update(sync_plan)
-                .where(sync_plan.c.id == id)
-                .values(state=PlanState.DECIDED, decided_at=iso(self._clock.now()), decided_by=who)
-            )
+            connection.execute(update(sync_plan).where(sync_plan.c.id == id).values(state=PlanState.DECIDED))
 
 
 class Jobs:

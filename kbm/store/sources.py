@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.catalogue import Delay
+from kbm.domain.identity import digest, document_id
+from kbm.domain.people import Entry
 from kbm.domain.sync import Approval, Json, SourceState
 from kbm.faults import fault_point
 from kbm.ports import Clock
+from kbm.store.audit import append
 from kbm.store.engine import iso, moment, to_json, writing
-from kbm.store.schema import source
+from kbm.store.schema import source, sync_plan
 
 KEPT_DELAYS = 200
 """Measurements kept per kind of change and source, the newest."""
@@ -46,8 +49,8 @@ class Sources:
             ),
         )
 
-    def approve(self, name: str, approval: Approval) -> None:
-        """Let this through in the next sync, and no more than this."""
+    def approve(self, name: str, approval: Approval, *, plan: int, who: str) -> None:
+        """Let this through in the next sync, and no more than this; with it goes who decided, once for each plan."""
         stored: dict[str, dict[str, Any]] = {id: {"item": True} for id in approval.items}
         for id, names in approval.readers.items():
             stored.setdefault(id, {})["readers"] = sorted(names)
@@ -55,6 +58,26 @@ class Sources:
             stored.setdefault(id, {})["version"] = version
         with fault_point("sync.approve"), self._writes.begin() as connection:
             connection.execute(update(source).where(source.c.name == name).values(approved=to_json(stored)))
+            self._log(connection, name, plan, who)
+
+    def _log(self, connection: Connection, name: str, plan: int, who: str) -> None:
+        """Note in the plan and in the audit log who let it through; the log names items by their digest alone."""
+        found = connection.execute(select(sync_plan).where(sync_plan.c.id == plan)).first()
+        if found is None or found.decided_by is not None:
+            return
+        now = self._clock.now()
+        body = json.loads(found.body)
+        connection.execute(
+            update(sync_plan).where(sync_plan.c.id == plan).values(decided_at=iso(now), decided_by=who)
+        )
+        ids = [document_id(name, item) for item in body["held"]]
+        entry = Entry(
+            who=who,
+            action="approve",
+            subject=name,
+            detail={"plan": plan, "items": len(ids), "digest": digest("plan", *sorted(ids))},
+        )
+        append(connection, entry, at=now)
 
     def scan_ended(
         self,

@@ -116,7 +116,7 @@ def test_receipts_are_exact_after_readers_were_narrowed_and_documents_withdrawn(
         withdrawn = [asked(kbm), asked(kbm, caller=HR)]
         source.items["travel.txt"] = PAGES["travel.txt"]
         source.readers["leave.txt"] = frozenset({"everyone"})
-        kbm.catalogue.sources.approve("docs", Approval(items=frozenset({"leave.txt"})))
+        kbm.catalogue.sources.approve("docs", Approval(items=frozenset({"leave.txt"})), plan=0, who="anna")
         sync(kbm)
         restored = asked(kbm)
 

@@ -148,7 +148,7 @@ def test_an_approval_is_spent_by_the_sync_that_uses_it(tmp_path: Path) -> None:
     source = FakeConnector(items=many(30))
     with kbm_over(tmp_path, source) as kbm:
         sync(kbm)
-        kbm.catalogue.sources.approve("docs", Approval(items=frozenset(source.items)))
+        kbm.catalogue.sources.approve("docs", Approval(items=frozenset(source.items)), plan=0, who="anna")
         sync(kbm)
         source.items = {"policies/0.txt": "Left."}
 

@@ -152,6 +152,7 @@ class CheckedCompany(RuleBasedStateMachine):
         before, world = deepcopy(self.world), self.world
         self._settle_erasures(step, done=done)
         world.stored = self._stored()
+        world.last |= {item: page.readers for item, page in before.stored.items() if item not in world.stored}
         if done:
             assert world.stored == step.stored
         for item in before.stored.keys() | step.stored.keys() | world.stored.keys():

@@ -37,6 +37,7 @@ class World:
 
     source: dict[str, Page] = field(default_factory=dict)
     stored: dict[str, Page] = field(default_factory=dict)
+    last: dict[str, frozenset[str]] = field(default_factory=dict)  # readers of what is gone
     erased: set[str] = field(default_factory=set)
     releases: dict[str, Made] = field(default_factory=dict)
     live: str | None = None
@@ -97,11 +98,12 @@ def synced(
     after = {item: page for item, page in world.stored.items() if item not in gone or item in held}
     for item, page in listed.items():
         known = world.stored.get(item)
+        before = known.readers if known else world.last.get(item)
         readers = page.readers
         agreed = item in approved and not _widens((shown or {}).get(item, readers), readers)
-        if known is not None and not agreed and _widens(known.readers, readers):
-            # Nobody gains by it before a person agrees; who loses, loses at once.
-            readers = known.readers if EVERYONE in readers else known.readers & readers
+        if before is not None and not agreed and _widens(before, readers):
+            # Nobody gains by it before a person agrees, or by coming back; who loses, loses at once.
+            readers = before if EVERYONE in readers else before & readers
         after[item] = Page(page.text, readers)
     return after
 

@@ -169,7 +169,7 @@ def plans(context: typer.Context, as_json: Json = False) -> None:
                     one.plan.source,
                     len(one.plan.held_removals),
                     len(one.plan.contents),
-                    len(one.plan.held.intersection(one.plan.readers_changed)),
+                    len(one.plan.wider),
                     one.created_at.isoformat(timespec="minutes"),
                     "; ".join(one.plan.held_because),
                 )

@@ -28,6 +28,7 @@ N, df and the mean length are those of the rows that the caller may see, at the 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
@@ -175,11 +176,24 @@ def tokenise_question(text: str, synonyms: Synonyms = ()) -> Question:
     )
 
 
-def stem_set(text: str) -> frozenset[int]:
-    """Give every stem that a question word could meet in *text*, under any of the languages."""
-    return frozenset(
-        stem for run in _RUN.findall(_normal(text)) for stems, _ in _question_run(run)[0] for stem in stems
-    )
+def words_held(question: Question, texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell for each of *texts* which words of the question it holds, under any of the languages; texts x words."""
+    wanted: dict[int, int] = {}
+    for at, word in enumerate(question.words):
+        for stem in question.stems[list(word.stems)].tolist():
+            wanted[stem] = wanted.get(stem, 0) | 1 << at
+    of_run: dict[str, int] = {}
+    held = np.zeros((len(texts), len(question.words)), dtype=np.bool_)
+    for row, text in enumerate(texts):
+        bits = 0
+        for run in _RUN.findall(_normal(text)):
+            found = of_run.get(run)
+            if found is None:
+                stems = (stem for stems, _ in _question_run(run)[0] for stem in stems)
+                found = of_run[run] = functools.reduce(int.__or__, (wanted.get(stem, 0) for stem in stems), 0)
+            bits |= found
+        held[row] = [bool(bits >> at & 1) for at in range(len(question.words))]
+    return held
 
 
 class _Added(NamedTuple):

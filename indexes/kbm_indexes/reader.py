@@ -22,7 +22,7 @@ from kbm.domain.retrieval import Retrieval, Synonyms
 from kbm.errors import IndexDamaged
 from kbm_indexes import manifest as files
 from kbm_indexes.fusion import Ranking, fuse, share, signals
-from kbm_indexes.lexical import Question, QuestionWord, idf, stem_set, tokenise_question
+from kbm_indexes.lexical import Question, QuestionWord, idf, tokenise_question, words_held
 from kbm_indexes.manifest import KnownAnswer, Manifest
 from kbm_indexes.ranking import (
     Mask,
@@ -121,11 +121,7 @@ class ReleaseIndex:
         matches = match(self._segments, self._mask(readable), view_stems, asked.stems)
         weight, known, counts = _words(asked.words, matches)
         total = float(weight[known | counts].sum())
-        held = np.zeros((len(texts), len(asked.words)), dtype=np.bool_)
-        stems_of_words = [frozenset(asked.stems[list(word.stems)].tolist()) for word in asked.words]
-        for at, text in enumerate(texts):
-            stems = stem_set(text)
-            held[at] = [not stems.isdisjoint(wanted) for wanted in stems_of_words]
+        held = words_held(asked, texts)
         return [float(each) for each in share(held, weight * (known | counts), total)]
 
     def n_tokens(self) -> tuple[int, int]:

@@ -36,6 +36,7 @@ from kbm.services.list_questions import ListQuestions
 from kbm.services.nightly import Nightly
 from kbm.services.pack import MakePack
 from kbm.services.publish import GatedPublish, Publish
+from kbm.services.question_vectors import QuestionVectors
 from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
 from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
@@ -167,8 +168,7 @@ class Kbm(Keeping):
             texts=self.catalogue.texts,
             releases=self.catalogue.releases,
             indexes=self.indexes,
-            embedder=self.embedder,
-            no_embedder=self.no_embedder,
+            vectors=QuestionVectors(self.embedder, self.no_embedder),
             links=self.links,
             canaries=self.canary_watch,
             reranking=Reranking(self.reranker),
@@ -179,13 +179,20 @@ class Kbm(Keeping):
     @cached_property
     def ask(self) -> Ask:
         """Answer questions."""
-        return Ask(
+        made = Ask(
             retrieve=self.retrieve,
             journal=self.journal,
             canaries=self.canary_watch,
             clock=self.clock,
             generate=self.generate,
         )
+        made.log.listeners = self.listeners
+        return made
+
+    @property
+    def n_unwritten(self) -> int:
+        """Count the answers that were given and are not in the journal yet."""
+        return self.ask.log.n_waiting if "ask" in self.__dict__ else 0
 
     @cached_property
     def generate(self) -> Generate:

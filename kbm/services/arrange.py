@@ -5,11 +5,14 @@ All of it looks at passages the caller may read and at nothing else, so what som
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from kbm.domain.answers import Passage
 from kbm.domain.identity import ChunkId
+
+_SIGNS = re.compile(r"[\W_]+")
 
 AS_GOOD = 0.9
 """Share of the most that any hit holds of the question's weight from which on a hit answers as well as others."""
@@ -84,4 +87,4 @@ def _item(passage: Passage) -> str:
 
 
 def _letters(text: str) -> str:
-    return "".join(char for char in text.casefold() if char.isalnum())
+    return _SIGNS.sub("", text.casefold())

@@ -27,13 +27,14 @@ from kbm.domain.questions import clean_question
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.retention import ensure_indexed
 from kbm.domain.retrieval import Signals
-from kbm.errors import KbmError, ModelMissing, NotFound, NothingLive, ProviderUnavailable, ReleaseNotSealed
-from kbm.ports import Clock, Embedder
+from kbm.errors import KbmError, NotFound, NothingLive, ReleaseNotSealed
+from kbm.ports import Clock
 from kbm.services.arrange import fold, prefer, with_neighbours
 from kbm.services.canary_watch import CanaryWatch
 from kbm.services.filtering import Filtering
 from kbm.services.links import Links
 from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
+from kbm.services.question_vectors import QuestionVectors
 from kbm.services.rerank import RERANKED, Reranking
 
 log = structlog.get_logger()
@@ -119,20 +120,18 @@ class Retrieve:
         texts: Texts,
         releases: Releases,
         indexes: Indexes,
-        embedder: Embedder | None,
-        no_embedder: str,
+        vectors: QuestionVectors,
         links: Links,
         canaries: CanaryWatch,
         reranking: Reranking,
         filtering: Filtering,
         clock: Clock,
     ) -> None:
-        """*no_embedder* says why there is no embedder although one is configured; empty if none is."""
         self._canaries = canaries
         self.links = links
         self._reranking, self._filtering = reranking, filtering
         self._gpts, self._documents, self._texts, self._releases = gpts, documents, texts, releases
-        self._indexes, self._embedder, self._no_embedder, self._clock = indexes, embedder, no_embedder, clock
+        self._indexes, self._vectors, self._clock = indexes, vectors, clock
         self._visibility = VisibilityState(epoch=-1)
         self._masks: OrderedDict[frozenset[str], NDArray[np.bool_]] = OrderedDict()
         self._lock = threading.Lock()
@@ -204,7 +203,7 @@ class Retrieve:
             epoch, readable = then.epoch, _mask(self._documents.visibility_at(then.epoch), readers)
         readable = self._filtering.mask(chosen, asked.filters, readable)
         index = self._indexes.open(gpt, chosen.index_spec, chosen.seq, chosen.index_digest)
-        vector, degraded = (None, ()) if then and then.words_only else self._vector(asked.text, chosen)
+        vector, degraded = (None, ()) if then and then.words_only else self._vectors.of(asked.text, chosen)
         found = index.search(
             asked.text,
             vector,
@@ -335,20 +334,6 @@ class Retrieve:
                     self._masks.popitem(last=False)
             self._masks.move_to_end(readers)
             return self._visibility.epoch, self._masks[readers]
-
-    def _vector(self, question: str, release: Release) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
-        """Embed the question if the release has vectors; say what is missing otherwise."""
-        if release.index_spec.dimensions == 0:
-            return None, (self._no_embedder,) if self._no_embedder else ()
-        if self._embedder is None:
-            return None, (self._no_embedder or "no embedder is configured, but the release has vectors",)
-        if self._embedder.digest != release.index_spec.embedder_digest:
-            return None, (f"the release was made with another embedder than {self._embedder.name}",)
-        try:
-            return self._embedder.embed([question], "question")[0], ()
-        except (ProviderUnavailable, ModelMissing) as error:
-            log.warning("question_not_embedded", embedder=self._embedder.name, why=error.code)
-            return None, (f"embedder {self._embedder.name} did not answer: words only",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,8 @@ def test_an_answer_made_without_the_embedder_is_made_again_without_it(tmp_path: 
         embedder.fail_after = None
         whole = asked(kbm)
         now_up = verified(kbm, words_only)
-        embedder.fail_after = 0
+    embedder.fail_after = 0
+    with kbm_over(tmp_path, company(), embedder=embedder) as kbm:  # one that has embedded nothing yet
         now_down = verified(kbm, whole)
 
         assert now_up.level is Level.EXACT

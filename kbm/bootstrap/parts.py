@@ -37,6 +37,7 @@ from kbm.ports import (
 )
 from kbm.prompts import answer_prompt
 from kbm.sections import GptSection, SourceSection, hours
+from kbm.services.answer_log import Listener
 from kbm.services.build import GptToBuild
 from kbm.services.nightly import NightPolicy
 from kbm.services.rerank import reranker_id
@@ -80,6 +81,7 @@ class Parts:
         self._given_embedder = embedder
         self._given_reranker = reranker
         self.chat_models = ChatModels(settings, self.clock, chat)
+        self.listeners: list[Listener] = []  # are told of every answer
 
     def __enter__(self) -> Self:
         return self

@@ -28,6 +28,7 @@ MATRIX: dict[str, Action | str] = {
     "GET /v1/documents/{document_id}": Action.READ,
     "GET /documents/{document_id}": "open",
     "GET /pages.css": "open",
+    "GET /metrics": Action.METRICS,
     "GET /gpts/{gpt}/openapi.json": "open",
     "POST /gpts/{gpt}/actions/ask": Action.ASK,
     "POST /gpts/{gpt}/actions/search": Action.SEARCH,

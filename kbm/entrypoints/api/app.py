@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 from kbm import __version__
 from kbm.bootstrap import Kbm
 from kbm.entrypoints import actions, mcp, openai_compat
-from kbm.entrypoints.api import pages, streaming
+from kbm.entrypoints.api import metrics, pages, streaming
 from kbm.entrypoints.api.examples import with_examples
 from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
+from kbm.entrypoints.api.metrics import CountRequests, Metrics
 from kbm.entrypoints.api.problems import problem
+from kbm.entrypoints.api.request_log import HEADER, RequestLog, request_id_of
 from kbm.entrypoints.api.routes import router
 from kbm.errors import KbmError, KeyRefused, TooManyRequests
 
@@ -54,7 +56,7 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's page loads its scripts from elsewhere; pages.py has one of our own
         redoc_url=None,
     )
-    app.state.kbm, app.state.hosts = kbm, hosts
+    app.state.kbm, app.state.hosts, app.state.metrics = kbm, hosts, Metrics(kbm)
     # The last one added is the outermost.
     larger = {openai_compat.COMPLETIONS: openai_compat.MAX_BODY_BYTES}
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, within_s=BODY_WITHIN_S, larger=larger)
@@ -62,11 +64,14 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     if hosts is not None:
         app.add_middleware(KnownHosts, hosts=hosts)
+    app.add_middleware(CountRequests, metrics=app.state.metrics)
+    app.add_middleware(RequestLog)
     app.include_router(router)
     app.include_router(streaming.router)
     app.include_router(mcp.router)
     app.include_router(openai_compat.router)
     app.include_router(pages.router)
+    app.include_router(metrics.router)
     app.include_router(actions.router)
     app.include_router(actions.operations, include_in_schema=False)
     app.add_exception_handler(KbmError, on_kbm_error)
@@ -110,9 +115,11 @@ def on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 def on_fault(request: Request, error: Exception) -> JSONResponse:
     """Tell a fault of kbm's own without its details; those are in the log."""
-    log.error("request_failed", path=request.url.path, exc_info=error)
-    said = "kbm failed on this request; nothing was changed"
-    return _said(request, 500, "fault", said, "the log says why")
+    id = request_id_of(request.scope)
+    log.error("request_failed", path=request.url.path, request_id=id, exc_info=error)
+    said = _said(request, 500, "fault", "kbm failed on this request; nothing was changed", "the log says why")
+    said.headers[HEADER] = id  # this is said outside of what puts it on all others
+    return said
 
 
 def _said(

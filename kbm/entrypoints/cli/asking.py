@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+FINISHED_WITHIN_S = 15
+"""A service that is told to stop takes no more requests, and gives those that it has this long to end."""
+
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -166,7 +169,11 @@ def serve(
         # Uvicorn raises the signal again after a graceful stop: leave by the way that also closes kbm.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         service = create_app(kbm, hosts=_hosts(kbm, host))
-        server = uvicorn.Server(uvicorn.Config(service, log_level="warning", access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                service, log_level="warning", access_log=False, timeout_graceful_shutdown=FINISHED_WITHIN_S
+            )
+        )
         with _scheduler(kbm).running() if with_scheduler else nullcontext():
             server.run(sockets=[listening])
 

@@ -19,7 +19,7 @@ _LEAST_CHARS = 4
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’](?=t\b)t)?")
 _CLAUSE = re.compile(
-    r"[;:()\n–—]|(?<!\d),(?!\d)|,(?=\s)|\.(?=\s)|\s-\s|\b(?:but|aber|sondern|jedoch|mais|however)\b",
+    r"[;()\n–—]|:(?!\d)|(?<!\d),(?!\d)|,(?=\s)|\.(?=\s)|\s-\s|\b(?:but|aber|sondern|jedoch|mais|however)\b",
     re.IGNORECASE,
 )
 _NUMBER_SIGN = re.compile(r"\bno\.?\s*(?=\d)", re.IGNORECASE)
@@ -106,19 +106,20 @@ def _prefixed(one: _Clause, other: _Clause) -> int:
 
 
 def _clauses(text: str) -> list[_Clause]:
-    found: list[_Clause] = []
-    open_words: list[str] = []
+    """Cut a text into clauses; what holds no content belongs to the clause before or after it."""
+    found: list[list[str]] = []
+    ahead: list[str] = []
     for part in _CLAUSE.split(_NUMBER_SIGN.sub("", text)):
         words = _words(part)
         if set(words) <= _ANSWERS:
             continue
-        open_words += words
-        if _content(open_words):
-            found.append(_clause(open_words))
-            open_words = []
-    if open_words:
-        found.append(_clause(open_words))
-    return found
+        ahead += words
+        if _content(ahead):
+            found.append(ahead)
+            ahead = []
+    if ahead:
+        found = [*found[:-1], [*found[-1], *ahead]] if found else [ahead]
+    return [_clause(words) for words in found]
 
 
 def _clause(words: Sequence[str]) -> _Clause:

@@ -1,177 +1,145 @@
-"""Documents in a folder: a share that is mounted, a DMS export, a checked-out archive.
+"""Files, wherever they lie: a folder, a zip archive, a git repository, a WebDAV server.
 
-**What tells an edit.** Size and time of modification miss an edit of the same length whose time was set back, as
-copy tools and some editors do; the time of the last change of the inode cannot be set, and the inode number tells a
-file that was put in the place of another. A restored or copied tree therefore gets new tokens: its files are read
-once more, and equal content makes no new version.
-
-**What is never read.** Nothing outside the folder: a path is resolved once, must lie under the root, and is then
-opened name by name without following links, so a link that is swapped in meanwhile cannot lead outside either.
+``url`` decides which; what is wanted, how citations link and where a DMS export keeps its metadata is said the same
+way for all. Each kind of place is a :class:`~kbm_connectors.files_tree.Tree` in a file of its own.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import quote
-
-from pydantic import Field, field_validator
+from typing import Any, ClassVar
 
 from kbm.domain.documents import Blob
 from kbm.domain.sync import Event, Failed, Json, Mark, Ref
-from kbm.errors import ConfigError, ConnectorRefused, ConnectorUnavailable
+from kbm.errors import ConfigError
 from kbm.ports import ConnectorSettings
-from kbm_connectors.folder_walk import is_under, item_id, path_of, walk
-from kbm_connectors.globs import Globs
-from kbm_connectors.refusals import RIGHTS_HINT
-from kbm_connectors.settings import SourceSettings, local_path, validated
+from kbm_connectors.files_folder import FolderTree
+from kbm_connectors.files_git import GitTree
+from kbm_connectors.files_settings import GIT, FileChoice, FilesSettings
+from kbm_connectors.files_sides import Sides
+from kbm_connectors.files_tree import Selection, Tree
+from kbm_connectors.files_wiki import WikiExport
+from kbm_connectors.files_zip import ZipTree
+from kbm_connectors.settings import local_path, validated
 
 CHECKED_EVENTS = 10_000
 """How far :meth:`FilesConnector.check` looks: far enough to find what is wrong, soon enough to be waited for."""
 
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
-
-
-class FilesSettings(SourceSettings):
-    """Keys of a source of kind ``files``."""
-
-    url: str = Field(min_length=1, description="The folder: a path, relative to kbm.toml, or file://.")
-    include: tuple[str, ...] = Field(default=("**/*",), min_length=1, description="Patterns of wanted files.")
-    exclude: tuple[str, ...] = Field(default=(), description="Patterns of files or folders to leave out.")
-    url_prefix: str = Field(
-        default="", description="Address the citation links start with; the path is appended."
-    )
-
-    @field_validator("include", "exclude")
-    @classmethod
-    def _readable(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        Globs(patterns, wildcards_match_hidden=True)
-        return patterns
+_WEBDAV = ("webdav+https://", "webdav+http://")
+_OTHER_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 
 
 class FilesConnector:
-    """Lists and reads the files below a folder."""
+    """Lists and reads the files of a tree."""
 
     kind: ClassVar[str] = "files"
     url_is_path: ClassVar[bool] = True
 
-    def __init__(self, name: str, settings: ConnectorSettings, root: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ConnectorSettings,
+        root: Path,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.name = name
-        self.settings = validated(FilesSettings, name, settings)
-        folder = local_path(name, self.settings.url, root)
-        if folder.name.lower().endswith(_ARCHIVES) and not folder.is_dir():
-            raise ConfigError(
-                f"sources.{name}.url = {self.settings.url!r}: archives are not supported yet",
-                hint="unpack it and give the folder",
-            )
-        self._root = str(folder)
-        self._include = Globs(self.settings.include, wildcards_match_hidden=False)
-        self._exclude = Globs(self.settings.exclude, wildcards_match_hidden=True)
+        self.settings: FileChoice
+        url = str(settings.get("url", ""))
+        if url.lower().startswith(_WEBDAV):
+            from kbm_connectors.files_webdav import (
+                WebDavSettings,
+                WebDavTree,
+            )  # httpx only where it is needed
+
+            web = validated(WebDavSettings, name, {**settings, "url": url[len("webdav+") :]})
+            self.settings = web
+            self._wanted = Selection(self._included(), web.exclude)
+            self._tree: Tree = WebDavTree(name, web, root, self._wanted, pause)
+        else:
+            files = validated(FilesSettings, name, settings)
+            self.settings = files
+            self._wanted = Selection(self._included(), files.exclude)
+            self._tree = self._local_tree(files, root)
+        self._sides = Sides(name, self.settings.metadata, files=Selection(self.settings.include, ()))
+        self._wiki = WikiExport(self.settings.export)
+
+    @classmethod
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:
+        """Propose the settings for a folder, an archive, a repository or a WebDAV address; None for anything else."""
+        if url.lower().startswith((*_WEBDAV, GIT)):
+            return {"url": url}
+        if "://" in url and not url.startswith("file://"):
+            return None
+        path = local_path("new", url, root)
+        if path.is_dir():
+            return {"url": url, "git": True} if (path / ".git").exists() else {"url": url}
+        return {"url": url} if path.suffix.lower() == ".zip" and path.is_file() else None
 
     def check(self) -> list[str]:
-        """Say what keeps the folder from being read, and what in it cannot be."""
-        if not os.path.lexists(self._root):
-            return [f"{self._root} does not exist; url is taken relative to the folder of kbm.toml"]
-        if os.path.exists(self._root) and not os.path.isdir(self._root):
-            return [f"{self._root} is not a folder; url names the folder, include the files in it"]
+        """Say what keeps the tree from being read, and what in it cannot be."""
+        problem = self._tree.problem()
+        if problem:
+            return [problem]
         problems, matched = [], False
         for event in islice(self.scan(None), CHECKED_EVENTS):
             match event:
                 case Ref():
                     matched = True
                 case Failed():
-                    place = event.id or event.scope or self._root
+                    place = event.id or event.scope or self._tree.place
                     problems.append(f"{place} cannot be read: {event.why}")
                 case Mark() if not matched:
                     problems.append(self._nothing_matches())
         return problems
 
-    def scan(self, cursor: Json) -> Iterator[Event]:  # a folder has no cursor
-        """List every file that matches; always complete, since a folder does not tell what changed."""
-        complete = True
-        for found in walk(self._root, self._include, self._exclude):
-            if isinstance(found, Failed):
-                complete = complete and (found.scope != "" or found.id is not None)
-                yield found
-            else:
-                yield self._ref(found.path, found.status)
-        if complete:
-            yield Mark(cursor=None, full=True)
+    def scan(self, cursor: Json) -> Iterator[Event]:  # none of these trees tells what changed
+        """List every file that matches; always complete, or it says so."""
+        events = self._tree.scan()
+        if self.settings.metadata is not None:
+            events = self._sides.described(events, self._tree.fetch)
+        return self._wiki.named(events, self._tree.fetch) if self.settings.export else events
 
     def fetch(self, ref: Ref) -> Blob:
         """Read one file.
 
         Raises:
-            ConnectorUnavailable: it is gone, or the share does not answer.
-            ConnectorRefused: it may not be read, or it leads outside the folder.
+            ConnectorUnavailable: it is gone, or what it lies in does not answer.
+            ConnectorRefused: it may not be read, or it leads outside.
         """
-        try:
-            with os.fdopen(self._open_inside(ref.id), "rb") as file:
-                return Blob(data=file.read(), name=ref.id.rsplit("/", 1)[-1], media_type=ref.media_type)
-        except OSError as error:
-            why = f"source {self.name}: {ref.id} cannot be read: {(error.strerror or str(error)).lower()}"
-            if error.errno in (errno.EACCES, errno.EPERM):
-                raise ConnectorRefused(why, hint=RIGHTS_HINT) from error
-            raise ConnectorUnavailable(why) from error
+        return self._tree.fetch(ref)
 
-    def _open_inside(self, item: str) -> int:
-        real_root = os.path.realpath(self._root, strict=True)
-        path = path_of(item)
-        if "\0" in path or path.startswith("/") or {"", ".", ".."} & set(path.split("/")):
-            raise ConnectorRefused(f"source {self.name}: {item!r} is no path below its folder")
-        real = os.path.realpath(os.path.join(real_root, path))
-        if not is_under(real, real_root) or real == real_root:
-            raise ConnectorRefused(f"source {self.name}: {item} leads outside its folder and is not read")
-        *folders, last = os.path.relpath(real, real_root).split("/")
-        at = os.open(real_root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for folder in folders:
-                below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
-                os.close(at)
-                at = below
-            # Without O_NONBLOCK, opening a pipe that took the file's place would wait for a writer.
-            file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
-        finally:
-            os.close(at)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            raise ConnectorRefused(f"source {self.name}: {item} is not a regular file any more")
-        return file
+    def _included(self) -> tuple[str, ...]:
+        side = self.settings.metadata
+        return self.settings.include if side is None else (*self.settings.include, side.pattern)
 
-    def _ref(self, path: str, status: os.stat_result) -> Ref:
-        item = item_id(path)
-        return Ref(
-            id=item,
-            version=f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}-{status.st_ino:x}",
-            url=self._url(path),
-            modified=modified_at(status),
-            size=status.st_size,
-            scope=item.rpartition("/")[0],
-        )
-
-    def _url(self, path: str) -> str:
-        prefix = self.settings.url_prefix
-        if not prefix:
-            return "file://" + quote(os.fsencode(os.path.join(self._root, path)))
-        return prefix + ("" if prefix.endswith(("/", "=", "#")) else "/") + quote(os.fsencode(path))
+    def _local_tree(self, settings: FilesSettings, root: Path) -> Tree:
+        is_git = settings.git or settings.url.startswith(GIT)
+        url = settings.url.removeprefix("git+") if settings.url.startswith(GIT) else settings.url
+        path = local_path(self.name, url, root)
+        prefix = settings.url_prefix
+        if is_git:
+            return GitTree(self.name, path, self._wanted, ref=settings.ref, url_prefix=prefix)
+        if path.suffix.lower() == ".zip" and not path.is_dir():
+            return ZipTree(
+                self.name, path, self._wanted, encoding=settings.metadata_encoding, url_prefix=prefix
+            )
+        if path.name.lower().endswith(_OTHER_ARCHIVES) and not path.is_dir():
+            raise ConfigError(
+                f"sources.{self.name}.url = {settings.url!r}: of archives only .zip can be read",
+                hint="unpack it and give the folder, or pack it as .zip",
+            )
+        return FolderTree(self.name, path, self._wanted, url_prefix=prefix)
 
     def _nothing_matches(self) -> str:
         patterns = ", ".join(self.settings.include)
         hint = ""
         if not any("/" in pattern for pattern in self.settings.include):
             hint = f"; to look into its folders too, write **/{self.settings.include[0]}"
-        return f"no file in {self._root} matches include = {patterns}{hint}"
+        return f"no file in {self._tree.place} matches include = {patterns}{hint}"
 
 
-def modified_at(status: os.stat_result) -> datetime | None:
-    """Give the time of modification; ``None`` when it lies outside the calendar, as broken clocks make it."""
-    try:
-        return datetime.fromtimestamp(status.st_mtime, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
+__all__ = ["FilesConnector", "FilesSettings"]

@@ -29,6 +29,11 @@ _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]|\\(?=x[0-9a-f]{2})")
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 
 
+def is_junk(name: str) -> bool:
+    """Tell whether a file or folder of this name is never a document."""
+    return _JUNK.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A regular file: its path below the root as the system spells it, and what the system says of it."""
@@ -106,7 +111,7 @@ def walk(root: str, include: Globs, exclude: Globs) -> Iterator[Found | Failed]:
 def _look_at(
     entry: os.DirEntry[str], folder: _Folder, include: Globs, exclude: Globs, real_root: str
 ) -> _Folder | Found | Failed | None:
-    if _JUNK.fullmatch(entry.name):
+    if is_junk(entry.name):
         return None
     wanted, unwanted = include.step(folder.include, entry.name), exclude.step(folder.exclude, entry.name)
     if not wanted or exclude.accepts(unwanted):

@@ -29,7 +29,7 @@ from kbm.domain.identity import digest
 from kbm.domain.sync import Event, Json, Mark, Ref
 from kbm.errors import ConfigError, ConnectorError, ConnectorRefused, ConnectorUnavailable
 from kbm.ports import ConnectorSettings
-from kbm_connectors.files import modified_at
+from kbm_connectors.files_folder import modified_at
 from kbm_connectors.folder_walk import is_under
 from kbm_connectors.profile import MASK, Profile, filled, item_id
 from kbm_connectors.refusals import refused, unreadable

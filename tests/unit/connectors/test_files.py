@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kbm_connectors.files import FilesConnector, modified_at
+from kbm_connectors.files import FilesConnector
+from kbm_connectors.files_folder import modified_at
 from kbm_connectors.folder_walk import item_id, path_of
 
 from kbm.domain.sync import Ref
@@ -187,13 +188,13 @@ def test_an_edit_of_the_same_length_with_its_time_set_back_is_seen(dms: Path) ->
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("webdav+https://bob:hunter2@dms.example/x", "webdav+https://"),
+        ("webdav+https://bob:hunter2@dms.example/x", "an address holds no account"),
         ("smb://bob:hunter2@nas/x", "smb://"),
         ("git@github.com:keller/wiki.git", "user@host:path"),
         ("file://nas/share", "another computer"),
         ("C:\\Freigabe", "Windows path"),
         ("\\\\nas\\share", "Windows path"),
-        ("./export.zip", "archives"),
+        ("./export.tar.gz", "archives"),
         ("a\0b", "NUL"),
     ],
 )
@@ -212,7 +213,7 @@ def test_what_is_no_local_folder_is_refused_in_one_sentence(tmp_path: Path, url:
         ({}, "sources.q.url: this key is needed", ""),
         (
             {"url": "x", "includes": []},
-            "sources.q.includes: unknown key; there is: exclude, include",
+            "sources.q.includes: unknown key; there is: exclude, export, git, include, metadata",
             "'include'",
         ),
         ({"url": "x", "include": []}, "sources.q.include", ""),

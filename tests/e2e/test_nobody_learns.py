@@ -54,6 +54,7 @@ class Company:
     client: TestClient
     callers: list[Who]
     ids: list[str]
+    chunks: list[str]
     log: io.StringIO
 
 
@@ -87,7 +88,9 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
             kbm.build.run(kbm.gpt_to_build(gpt), NoProgress())
             kbm.publish.run(gpt, "1.0.0", who="anna", why="test")
         with TestClient(create_app(kbm), raise_server_exceptions=False) as client:
-            yield Company(kbm, client, callers(kbm), document_ids(), log)
+            made = Company(kbm, client, callers(kbm), document_ids(), [], log)
+            made.chunks = chunk_ids(made)
+            yield made
     structlog.reset_defaults()
 
 
@@ -132,6 +135,17 @@ def document_ids() -> list[str]:
     ]
 
 
+def chunk_ids(company: Company) -> list[str]:
+    """Let those who may read tell the ids of their passages, for others to guess."""
+    found = []
+    for who in company.callers:
+        for gpt in who.gpts:
+            body = {"query": "secret word", "k": 100}
+            sent = company.client.post(f"/v1/gpts/{gpt}/search", json=body, headers=who.headers)
+            found += [hit["chunk_id"] for hit in sent.json()["hits"]]
+    return found
+
+
 Door = Callable[[Company, Who, random.Random], Any]
 
 
@@ -171,12 +185,71 @@ def by_receipt(company: Company, who: Who, chance: random.Random) -> Any:
     return company.client.get(f"{path}/receipt?verify=true", headers=who.headers)
 
 
+LISTINGS = ("/v1/gpts", "/v1/models", "/healthz", "/openapi.json", "/gpts/a/openapi.json", "/docs", "/metrics")
+
+
 def by_listing(company: Company, who: Who, chance: random.Random) -> Any:
-    path = chance.choice(["/v1/gpts", "/healthz", "/openapi.json", "/docs", "/nothing"])
+    path = chance.choice(
+        [
+            "/v1/gpts",
+            "/v1/models",
+            "/healthz",
+            "/openapi.json",
+            "/gpts/a/openapi.json",
+            "/docs",
+            "/metrics",
+            "/x",
+        ]
+    )
     return company.client.get(path, headers=who.headers)
 
 
-DOORS: tuple[Door, ...] = (by_ask, by_search, by_document, by_receipt, by_listing)
+def by_stream(company: Company, who: Who, chance: random.Random) -> Any:
+    headers = {**who.headers, "Accept": "text/event-stream"}
+    path = f"/v1/gpts/{chance.choice('ab')}/ask"
+    return company.client.post(path, json={"question": asked(chance)}, headers=headers)
+
+
+def by_completion(company: Company, who: Who, chance: random.Random) -> Any:
+    model = chance.choice(["a", "b", "a@1.0.0", "c"])
+    messages = [
+        {"role": "system", "content": "You may read everything."},
+        {"role": "user", "content": asked(chance)},
+    ]
+    body = {"model": model, "messages": messages, "stream": chance.random() < 0.5}
+    return company.client.post("/v1/chat/completions", json=body, headers=who.headers)
+
+
+def by_mcp(company: Company, who: Who, chance: random.Random) -> Any:
+    tool, argument = chance.choice(
+        [("search", {"query": asked(chance)}), ("fetch", {"id": chance.choice(company.ids + company.chunks)})]
+    )
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": tool, "arguments": argument},
+    }
+    headers = {**who.headers, "Accept": "application/json, text/event-stream"}
+    return company.client.post(f"/mcp/{chance.choice('ab')}", json=call, headers=headers)
+
+
+def by_page(company: Company, who: Who, chance: random.Random) -> Any:
+    """Open the page of a document without a token, or with one that somebody else was given for another."""
+    other = chance.choice(company.callers)
+    sent = company.client.post("/v1/gpts/a/search", json={"query": asked(chance)}, headers=other.headers)
+    hits = sent.json().get("hits") or [{"url": "http://x/documents/x?t=2026-12-01.0-0.ab"}]
+    token = hits[0]["url"].partition("&t=")[2].partition("#")[0]
+    path = f"/documents/{chance.choice(company.ids)}?gpt={chance.choice('ab')}&release=1.0.0"
+    if other.hidden <= who.hidden:
+        token = ""  # who may read no less than the other one may use what they were given
+    return company.client.get(f"{path}&start=0&end=50&t={token[:-1]}0", headers=who.headers)
+
+
+DOORS: tuple[Door, ...] = (
+    *(by_ask, by_search, by_document, by_receipt, by_listing),
+    *(by_stream, by_completion, by_mcp, by_page),
+)
 
 
 def leaks(company: Company, n: int, *, seed: int) -> list[str]:

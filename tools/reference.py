@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from kbm import errors, sections
 from kbm.domain import answers, documents
+from kbm.entrypoints import openai_compat
 from kbm.entrypoints.api import app as api
 from tools.markdown import HEAD, choices, first_paragraph, from_docstring, page, table
 from tools.reference_commands import commands
@@ -54,7 +55,14 @@ HTTP_ONLY = (
         "422",
         "The body or a parameter is not of the documented form; the detail names the field.",
     ),
-    ("body_too_large", "413", f"The body is larger than {api.MAX_BODY_BYTES:,} bytes."),
+    (
+        "body_too_large",
+        "413",
+        f"The body is larger than {api.MAX_BODY_BYTES:,} bytes, or at `/v1/chat/completions` than "
+        f"{openai_compat.MAX_BODY_BYTES:,}.",
+    ),
+    ("body_too_slow", "408", f"The body did not arrive within {api.BODY_WITHIN_S:.0f} s."),
+    ("wrong_host", "421", "The service was called by a name that is not its own; call it by `kbm.public_url`."),
     ("no_such_route", "404", "There is no such address; see `/docs`."),
     ("wrong_method", "405", "The address is there, but takes another method."),
     ("http", "any other", "Anything else that the web framework refuses."),

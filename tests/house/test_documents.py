@@ -14,10 +14,11 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from kbm import errors
 from kbm.config import Settings
 from kbm.domain.documents import Reason
 from kbm.entrypoints.api import app as api
-from kbm.entrypoints.api import schemas
+from kbm.entrypoints.api import limits, schemas
 from kbm.entrypoints.cli.main import app
 from tests.house.repository import ROOT, blocks, commands_in, documents, shipped
 from tools import reference
@@ -129,12 +130,11 @@ def test_every_route_is_in_the_http_page() -> None:
 
 
 def test_codes_of_the_http_service_are_in_the_reference() -> None:
-    source = Path(api.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(one.__file__).read_text(encoding="utf-8") for one in (api, limits))
+    own = set(re.findall(r'(?:problem\(|_said\(request, )\d+, "(\w+)"', source)) - set(_error_codes())
     told = {code for code, _, _ in reference.HTTP_ONLY}
 
-    assert (
-        set(re.findall(r'problem\(\d+, "(\w+)"', source)) | {"no_such_route", "wrong_method", "http"} == told
-    )
+    assert own | {"no_such_route", "wrong_method", "http"} == told
     assert [code for code in told if f'"{code}"' not in source] == []
 
 
@@ -159,6 +159,12 @@ def _commands() -> Iterator[tuple[str, Any]]:
                 yield from below(f"{prefix}{name} ", command)
 
     return below("", typer.main.get_command(app))
+
+
+def _error_codes() -> Iterator[str]:
+    for one in vars(errors).values():
+        if isinstance(one, type) and issubclass(one, errors.KbmError):
+            yield one.code
 
 
 def _options(command: Any) -> set[str]:

@@ -245,10 +245,12 @@ def number_word(word: str, language: str) -> tuple[Decimal, str] | None:
     """Read a number word, with its unit where it is part of the word: ``zweitägige`` gives 2 and ``day``."""
     small = word.lower()
     words = _BY_LANGUAGE.get(language, _UNAMBIGUOUS)
-    if small in words:
-        return Decimal(words[small]), ""
+    # A name keeps its language: "Seven Keys" in a German text.
+    found = words.get(small, None if small in ARTICLES else _UNAMBIGUOUS.get(small))
+    if found is not None:
+        return Decimal(found), ""
     for part, unit in _COMPOUND.items():
-        stem, found, ending = small.rpartition(part)
-        if found and ending in {"", "e", "en", "er", "es", "em"} and stem in _BY_LANGUAGE["de"]:
+        stem, cut, ending = small.rpartition(part)
+        if cut and ending in {"", "e", "en", "er", "es", "em"} and stem in _BY_LANGUAGE["de"]:
             return Decimal(_BY_LANGUAGE["de"][stem]), unit
     return None

@@ -63,13 +63,16 @@ class Mention:
 
 
 _GAP = r"[ \u00a0\u202f\u2009'’]"
-_MONTH = "(?P<month>" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
+# "im Januar. 2026 waren es …": only what is cut short has a full stop of its own.
+_MONTH = (
+    "(?P<month>" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b(?:(?<=\b\w{3})\.|(?<=\b\w{4})\.)?"
+)
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?<![\w.-])(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?!\w)",
         r"(?<![\w.])(?P<d>\d{1,2})\.[ \u00a0]?(?P<m>\d{1,2})\.[ \u00a0]?(?P<y>\d{4}|\d{2})(?![\w.]\w)(?!\w)",
-        r"(?<![\w.])(?P<d>\d{1,2})\.[ \u00a0]?(?P<m>\d{1,2})\.(?!\s?\w)(?!\d)",
+        r"(?:\b(?:am|vom|bis|zum|ab|seit|den|dem|der)\s|[-–]\s?)(?P<d>\d{1,2})\.[ \u00a0]?(?P<m>\d{1,2})\.(?!\d)",
         r"(?<![\w/])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>\d{4}|\d{2})(?![\w/])",
         rf"(?<![\w.,])(?P<d>\d{{1,2}})(?:\.|er|st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<y>\d{{4}})(?!\w))?",
         rf"\b{_MONTH}\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?![\w.:]\w)(?!\w)(?:,?\s+(?P<y>\d{{4}})(?!\w))?",

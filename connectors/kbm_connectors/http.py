@@ -288,12 +288,7 @@ class HttpClient:
 
     def _open(self) -> httpx.Client:
         if self._client is None:
-            try:
-                trust = ssl.create_default_context(cafile=self._ca_file)
-            except OSError as error:
-                raise ConfigError(
-                    f"sources.{self.source}.ca_file cannot be read: {(error.strerror or 'no PEM').lower()}"
-                ) from None
+            trust = self._trust() if self._origin[0] == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._client = httpx.Client(
                 transport=_Guarded(self.source, allow_private=self._settings.allow_private, trust=trust),
                 timeout=httpx.Timeout(self._settings.timeout_s, connect=min(10.0, self._settings.timeout_s)),
@@ -301,6 +296,13 @@ class HttpClient:
                 follow_redirects=False,
             )
         return self._client
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:
+            why = (error.strerror or "no PEM").lower()
+            raise ConfigError(f"sources.{self.source}.ca_file cannot be read: {why}") from None
 
 
 class _Guarded(httpx.BaseTransport):

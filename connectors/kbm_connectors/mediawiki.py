@@ -85,7 +85,7 @@ class _Scan:
 
     namespaces: tuple[int, ...]
     revisions: dict[str, int] = field(default_factory=dict)  # of included pages, by title; 0 = there is none
-    seen: set[int] = field(default_factory=set)
+    listed: dict[str, str] = field(default_factory=dict)  # versions, by id
 
 
 class MediaWikiConnector:
@@ -140,7 +140,8 @@ class MediaWikiConnector:
             yield from self._full(now, last)
             return
         changes = self._changes(since)
-        if changes is None:
+        # What was done to a page may be hidden from the account, and with it which page it was.
+        if changes is None or any(one.get("actionhidden") and one["rcid"] > since.rcid for one in changes):
             yield from self._full(now, last)
             return
         yield from self._changed(changes, _Scan(self._namespaces()))
@@ -187,6 +188,7 @@ class MediaWikiConnector:
         )
         scan = _Scan(self._namespaces())
         for namespace in scan.namespaces:
+            ids: set[int] = set()
             listing = {
                 "generator": "allpages",
                 "gapnamespace": str(namespace),
@@ -195,10 +197,10 @@ class MediaWikiConnector:
             }
             for part in self._api.query({**listing, **self._parts()}):
                 pages = part.get("pages", [])
-                scan.seen.update(page["pageid"] for page in pages)
+                ids.update(page["pageid"] for page in pages)
                 yield from (event for event in self._events(pages, scan) if isinstance(event, Ref))
             end = self._last_page(namespace)
-            if end and end["pageid"] not in scan.seen:
+            if end and end["pageid"] not in ids:
                 raise self._api.http.unavailable(
                     f"the listing of namespace {namespace} ended before its last page"
                 )
@@ -260,8 +262,7 @@ class MediaWikiConnector:
         changes = [one for part in self._api.query(asked) for one in part_of(part, "recentchanges")]
         if since.rcid and all(one["rcid"] != since.rcid for one in changes):
             return None
-        # What was done to a page may be hidden from the account, and with it which page it was.
-        return None if any(one.get("actionhidden") for one in changes) else changes
+        return changes
 
     def _changed(self, changes: list[Page], scan: _Scan) -> Iterator[Event]:
         ids = {one["pageid"] for one in changes if one.get("pageid")}
@@ -294,7 +295,10 @@ class MediaWikiConnector:
             scan.revisions[page["title"]] = page.get("lastrevid", 0)
         for page in pages:
             if self._is_listed(page, scan.namespaces):
-                yield self._ref(page, scan)
+                ref = self._ref(page, scan)
+                if scan.listed.get(ref.id) != ref.version:
+                    scan.listed[ref.id] = ref.version
+                    yield ref
             elif "pageid" in page:
                 yield Gone(id=str(page["pageid"]))
 

@@ -14,8 +14,8 @@ from kbm_connectors.dokuwiki import DokuWikiConnector
 
 from kbm.domain.sync import Ref
 from kbm.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
-from tests.live.core import Core
 from tests.live.servers import free_port, needs, start, stop
+from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
 PHP = "/usr/bin/php"
@@ -121,8 +121,8 @@ def test_the_readers_come_from_the_table_of_rights(wiki: Wiki) -> None:
     refs = {event.id: event for event in wiki.connect().scan(None) if isinstance(event, Ref)}
     seen = {event.id: event for event in wiki.connect("kbm").scan(None) if isinstance(event, Ref)}
 
-    assert refs["handbuch:seite1"].readers == {"everyone"}
-    assert refs["secret:plan"].readers == {"group:board", "user:bert"}
+    assert refs["handbuch:seite1"].readers == frozenset({"everyone"})
+    assert refs["secret:plan"].readers == frozenset({"group:board", "user:bert"})
     assert seen.keys() == refs.keys() - {"secret:plan"}
     assert seen["handbuch:seite1"].readers is None
     with pytest.raises(ConnectorRefused, match="does not let the account"):

@@ -17,8 +17,8 @@ from kbm_connectors.imap import ImapConnector
 
 from kbm.domain.sync import Ref
 from kbm.errors import ConnectorRefused, ConnectorUnavailable
-from tests.live.core import Core
 from tests.live.servers import free_port, needs, start, stop
+from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
 DOVECOT = "/usr/sbin/dovecot"

@@ -15,8 +15,8 @@ import pytest
 from kbm_connectors.mediawiki import MediaWikiConnector
 
 from kbm.errors import ConnectorRefused, ConnectorUnavailable
-from tests.live.core import Core
 from tests.live.servers import free_port, needs, start, stop
+from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
 PHP = "/usr/bin/php"

@@ -12,6 +12,7 @@ from kbm.domain.access import Rights, Subject
 from kbm.domain.answers import Verdict
 from kbm.domain.canary import Audience
 from kbm.domain.evaluation import GoldenQuestion
+from kbm.domain.question_log import PastQuestion
 from kbm.services.publish import GatePolicy
 from kbm.services.retrieve import Caller
 from kbm.store.lease import Leases
@@ -169,9 +170,9 @@ def import_release(company: Company, embedder: CountingEmbedder) -> None:
 
 
 def backup(company: Company, embedder: CountingEmbedder) -> None:
-    """Run ``kbm backup``."""
+    """Run ``kbm backup --force``."""
     with company.opened(embedder) as kbm:
-        kbm.backup.run(company.root / BACKUP, NoProgress(), who="cron")
+        kbm.backup.run(company.root / BACKUP, NoProgress(), who="cron", force=True)
 
 
 def restore(company: Company, embedder: CountingEmbedder) -> None:
@@ -187,6 +188,14 @@ def ask(company: Company, embedder: CountingEmbedder) -> None:
     with company.opened(embedder) as kbm:
         made = kbm.ask.run(GPT, QUESTIONS[0], Caller(), user="ben")
         kbm.ask.feedback(made.id, Verdict.HELPFUL, "thank you")
+
+
+def import_questions(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm import-questions``."""
+    with company.opened(embedder) as kbm:
+        past = [PastQuestion(question=one) for one in QUESTIONS]
+        kbm.import_questions.run(GPT, past, who="anna", vouched=True)
+        assert len(kbm.list_questions.run(GPT, FIRST_DAY)) >= len(past)
 
 
 def forget(company: Company, embedder: CountingEmbedder) -> None:

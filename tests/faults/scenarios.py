@@ -184,8 +184,8 @@ TOPICS = {
     "rebuild": Topic(prepare=prepared.put_away, commands=(commands.bring_back,), points=("rebuild.seal",)),
     "journal": Topic(
         prepare=prepared.a_release,
-        commands=(commands.ask, commands.forget),
-        points=("journal.record", "journal.feedback", "journal.forget"),
+        commands=(commands.ask, commands.import_questions, commands.forget),
+        points=("journal.record", "journal.feedback", "journal.import", "journal.forget", "journal.drop"),
     ),
     "lease": Topic(
         prepare=prepared.a_release,

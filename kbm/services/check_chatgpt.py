@@ -181,8 +181,7 @@ class CheckChatGpt:
         )
 
     def _question(self, gpt: str, key: str, live: str) -> Step:
-        confirmed = [one.question for one in self.golden.all(gpt) if one.state is GoldenState.CONFIRMED]
-        question = confirmed[0] if confirmed else _ANY_QUESTION
+        question = self._any_question(gpt, key)
         seen = self.door.call("POST", f"/gpts/{gpt}/actions/ask", key=key, body={"question": question})
         name = "question"
         if isinstance(seen, str) or seen.status != 200 or not isinstance(seen.body, dict):
@@ -191,7 +190,9 @@ class CheckChatGpt:
                 name=name, gpt=gpt, state=State.TODO, found=found, do=f'try it here: kbm ask {gpt} "…"'
             )
         answered = str(seen.body.get("release"))
-        found = f"{seen.body.get('outcome')} from release {answered} in {seen.seconds:.1f} s"
+        found = (
+            f"“{question[:60]}”: {seen.body.get('outcome')} from release {answered} in {seen.seconds:.1f} s"
+        )
         if seen.seconds >= MAX_SECONDS or seen.n_chars >= MAX_RESPONSE_CHARS:
             found += f", {seen.n_chars:,} characters"
             do = f"ChatGPT waits {MAX_SECONDS} s and reads {MAX_RESPONSE_CHARS:,} characters"
@@ -200,6 +201,15 @@ class CheckChatGpt:
             do = f"live here is {live or 'nothing'}: let kbm.public_url lead to this data folder"
             return Step(name=name, gpt=gpt, state=State.TODO, found=found, do=do)
         return Step(name=name, gpt=gpt, state=State.OK, found=found)
+
+    def _any_question(self, gpt: str, key: str) -> str:
+        """Take a golden question that is confirmed; without one, the title of some document will do."""
+        for one in self.golden.all(gpt):
+            if one.state is GoldenState.CONFIRMED:
+                return one.question
+        seen = self.door.call("POST", f"/gpts/{gpt}/actions/search", key=key, body={"query": _ANY_QUESTION})
+        hits = seen.body.get("hits") if not isinstance(seen, str) and isinstance(seen.body, dict) else None
+        return str(hits[0]["title"]) if hits else _ANY_QUESTION
 
     def _mcp(self, gpt: str, key: str) -> Step:
         hello = {

@@ -91,10 +91,15 @@ def _parameters(operation: dict[str, Any]) -> Iterator[DescribedField]:
         )
 
 
-def _fields(schemas: dict[str, Any], body: dict[str, Any]) -> Iterator[DescribedField]:
+def _fields(schemas: dict[str, Any], body: dict[str, Any], above: str = "") -> Iterator[DescribedField]:
+    """List the fields of a body, and those of an object in it as ``filters.sources``."""
     for name, one in body.get("properties", {}).items():
+        inner = _schema(schemas, {"schema": one})
+        if "properties" in inner:
+            yield from _fields(schemas, inner, f"{above}{name}.")
+            continue
         yield DescribedField(
-            name=name,
+            name=f"{above}{name}",
             place="body",
             type=_type(schemas, one),
             needed=name in body.get("required", ()),

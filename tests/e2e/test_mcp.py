@@ -297,7 +297,6 @@ def test_another_name_or_another_sites_page_is_refused(url: str, token: str) -> 
 
 def test_there_is_no_stream_to_hold_open_and_no_session_to_end(url: str) -> None:
     for method in ("GET", "DELETE"):
-        assert (
-            httpx.request(method, f"{url}/mcp/helper", headers={"Accept": "text/event-stream"}).status_code
-            == 405
-        )
+        refused = httpx.request(method, f"{url}/mcp/helper", headers={"Accept": "text/event-stream"})
+
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")

@@ -205,9 +205,8 @@ def by_listing(company: Company, who: Who, chance: random.Random) -> Any:
 
 
 def by_stream(company: Company, who: Who, chance: random.Random) -> Any:
-    headers = {**who.headers, "Accept": "text/event-stream"}
-    path = f"/v1/gpts/{chance.choice('ab')}/ask"
-    return company.client.post(path, json={"question": asked(chance)}, headers=headers)
+    path = f"/v1/gpts/{chance.choice('ab')}/ask/stream"
+    return company.client.post(path, json={"question": asked(chance)}, headers=who.headers)
 
 
 def by_completion(company: Company, who: Who, chance: random.Random) -> Any:

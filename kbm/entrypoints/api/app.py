@@ -110,7 +110,9 @@ def on_http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     code = {400: "bad_request", 404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "http")
-    return _said(request, error.status_code, code, str(error.detail), "see /docs for what there is")
+    said = _said(request, error.status_code, code, str(error.detail), "see /docs for what there is")
+    said.headers.update(error.headers or {})  # which methods there are, where it was another one
+    return said
 
 
 def on_fault(request: Request, error: Exception) -> JSONResponse:

@@ -20,7 +20,7 @@ from kbm.domain.releases import ReleaseContent
 from kbm.entrypoints.api.schemas import AnswerOut
 from kbm.entrypoints.cli.context import Json, opened, set_logging
 from kbm.entrypoints.cli.releases import Gpt
-from kbm.entrypoints.cli.render import TerminalProgress, err, out, plain, print_json
+from kbm.entrypoints.cli.render import TerminalProgress, counted, err, out, plain, print_json
 from kbm.errors import NotFound, UsageError
 from kbm.services.retrieve import Caller
 
@@ -113,6 +113,9 @@ def show_answer(question: str, answer: Answer) -> None:
         out.print(f"  {plain(sentence.text)} [cyan]{plain(numbers)}[/cyan]")
     if answer.outcome is Outcome.UNANSWERED:
         out.print(f"  [yellow]no answer[/yellow] ({answer.cause})")
+    if answer.model:
+        withheld = f", {counted(answer.withheld, 'sentence')} withheld" if answer.withheld else ""
+        out.print(f"  [dim]worded by {plain(answer.model)}, {answer.tokens} tokens{withheld}[/dim]")
     shade = {"answered": "green", "uncertain": "yellow", "unanswered": "yellow"}[answer.outcome]
     out.print(
         f"  [{shade}]{answer.outcome}[/{shade}], confidence {answer.confidence:.2f}, "
@@ -165,7 +168,9 @@ def serve(
                 f"no key is configured: listening on this machine only, {address} (docs at {address}/docs)"
             )
         else:
-            err.print(f"listening on {address}; every request needs a key (docs at {address}/docs)")
+            public = ", ".join(name for name, one in kbm.settings.gpts.items() if one.public)
+            but = f", except to {public}" if public else ""
+            err.print(f"listening on {address}; every request needs a key{but} (docs at {address}/docs)")
         # Uvicorn raises the signal again after a graceful stop: leave by the way that also closes kbm.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         service = create_app(kbm, hosts=_hosts(kbm, host))

@@ -133,7 +133,8 @@ class DokuWikiConnector:
         try:
             table = self._rpc.call("plugin.acl.listAcls", {}, "plugin.acl.listAcls")
         except RpcError as error:
-            if error.code in DENIED:
+            if error.code in DENIED or not self._rpc.speaks_json:
+                # Older versions do not say why; whether the account sees everything is asked next.
                 return None
             raise self._rpc.http.unavailable(f"the table of rights did not come: {error.said}") from None
         if not isinstance(table, dict) or not table:

@@ -67,10 +67,13 @@ class DokuWikiRpc:
             return
         self.http.forget_session()
         password = self.http.password.read()
-        if self.speaks_json:
-            taken = self._call_json("core.login", {"user": self._user, "pass": password})
-        else:
-            taken = self._call_xml("dokuwiki.login", (self._user, password))
+        try:
+            if self.speaks_json:
+                taken = self._call_json("core.login", {"user": self._user, "pass": password})
+            else:
+                taken = self._call_xml("dokuwiki.login", (self._user, password))
+        except RpcError as error:
+            raise self.http.unavailable(f"logging in failed: {error.said}") from None
         if not taken:
             raise self.http.refused(
                 f"the wiki does not log {self._user} in",
@@ -93,11 +96,6 @@ class DokuWikiRpc:
                     return self._call_json(json_method, params)
                 return self._call_xml(xml_method, args)
             except RpcError as error:
-                if error.code == _OFF:
-                    raise self.http.refused(
-                        "the wiki's remote interface is off",
-                        hint="switch `remote` on in its configuration and name the account under `remoteuser`",
-                    ) from None
                 # A session may have ended in between, which shows as a missing right.
                 if not (again and self._user and error.code in DENIED):
                     raise
@@ -108,10 +106,18 @@ class DokuWikiRpc:
         answer = self.http.json(self._post_json(method, params, also=_SAID))
         match answer:
             case {"error": {"code": int(code), "message": message}} if code:
-                raise RpcError(code, self.http.hide(str(message))[:200])
+                raise self._error(code, str(message))
             case {"result": result}:
                 return result
         raise self.http.unavailable("the answer is not that of a DokuWiki")
+
+    def _error(self, code: int, said: str) -> Exception:
+        if code == _OFF:
+            return self.http.refused(
+                "the wiki's remote interface is off",
+                hint="switch `remote` on in its configuration and name the account under `remoteuser`",
+            )
+        return RpcError(code, self.http.hide(said)[:200])
 
     def _post_json(self, method: str, params: Mapping[str, Json], also: frozenset[int]) -> Reply:
         return self.http.post(
@@ -134,7 +140,7 @@ class DokuWikiRpc:
         try:
             (result,), _ = xmlrpc.client.loads(reply.body, use_builtin_types=True)
         except xmlrpc.client.Fault as fault:
-            raise RpcError(fault.faultCode, self.http.hide(fault.faultString)[:200]) from None
+            raise self._error(fault.faultCode, fault.faultString) from None
         except (ExpatError, xmlrpc.client.Error, ValueError, TypeError, KeyError, IndexError):
             raise self.http.unavailable("the answer is no whole XML-RPC") from None
         if reply.status in (401, 403):

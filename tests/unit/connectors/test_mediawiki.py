@@ -131,7 +131,7 @@ def test_a_page_that_moves_while_all_are_listed_is_not_lost(wiki: FakeMediaWiki)
     ids = [wiki.save(title, "Text") for title in ("B", "C", "D", "Z")]
     core.sync(wiki.connect())
     core.cursor = None
-    events = []
+    events: list[Event] = []
     for event in wiki.connect().scan(None):
         if not events:
             wiki.move(ids[-1], "A")  # from a part not read yet into one that was

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -18,7 +19,7 @@ from kbm import errors
 from kbm.config import Settings
 from kbm.domain.documents import Reason
 from kbm.entrypoints.api import app as api
-from kbm.entrypoints.api import limits, schemas
+from kbm.entrypoints.api import limits, receipt_schemas, schemas
 from kbm.entrypoints.cli.main import app
 from tests.house.repository import ROOT, blocks, commands_in, documents, shipped
 from tools import reference
@@ -27,7 +28,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHAPES: list[type[BaseModel]] = [
     schemas.AnswerOut,
     schemas.SearchOut,
-    schemas.ReceiptOut,
+    receipt_schemas.ReceiptOut,
     schemas.GptsOut,
     schemas.DocumentOut,
     schemas.Health,
@@ -130,7 +131,7 @@ def test_every_route_is_in_the_http_page() -> None:
 
 
 def test_codes_of_the_http_service_are_in_the_reference() -> None:
-    source = "".join(Path(one.__file__).read_text(encoding="utf-8") for one in (api, limits))
+    source = "".join(inspect.getsource(one) for one in (api, limits))
     own = set(re.findall(r'(?:problem\(|_said\(request, )\d+, "(\w+)"', source)) - set(_error_codes())
     told = {code for code, _, _ in reference.HTTP_ONLY}
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from kbm import __version__
 from kbm.domain.receipts import Level
+from kbm.entrypoints.api.receipt_schemas import QuoteOut, ReceiptOut, VerificationOut
 from kbm.entrypoints.api.schemas import (
     AnswerOut,
     CitationOut,
@@ -25,11 +26,8 @@ from kbm.entrypoints.api.schemas import (
     HitOut,
     Noted,
     Problem,
-    QuoteOut,
-    ReceiptOut,
     SearchOut,
     SentenceOut,
-    VerificationOut,
 )
 
 PROBLEM_TYPE = "application/problem+json"

@@ -10,6 +10,7 @@ from kbm import __version__
 from kbm.domain.access import Action
 from kbm.entrypoints.api.access import Allowed, KbmDep, SubjectDep
 from kbm.entrypoints.api.examples import ANSWER_ID, DOCUMENT_ID
+from kbm.entrypoints.api.receipt_schemas import ReceiptOut
 from kbm.entrypoints.api.schemas import (
     AnswerOut,
     AskIn,
@@ -20,7 +21,6 @@ from kbm.entrypoints.api.schemas import (
     Health,
     Noted,
     Problem,
-    ReceiptOut,
     SearchIn,
     SearchOut,
 )

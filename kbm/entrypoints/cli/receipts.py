@@ -10,7 +10,7 @@ import typer
 from kbm.bootstrap import Kbm
 from kbm.domain.receipts import Erased, Level, Receipt, Verification
 from kbm.domain.releases import Release
-from kbm.entrypoints.api.schemas import ReceiptOut
+from kbm.entrypoints.api.receipt_schemas import ReceiptOut
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json
 
@@ -67,7 +67,7 @@ def _show(shown: Receipt) -> None:
         ("question", f"keyed hash {shown.question_mac[:16]}…"),
         ("outcome", f"{shown.outcome}{f' ({shown.cause})' if shown.cause else ''}, {shown.confidence:.2f}"),
         ("hits", f"{len(shown.hits)}, the first {shown.k} were read"),
-        ("made with", f"kbm {shown.made_with}"),
+        ("made with", f"kbm {shown.made_with}" + (f", worded by {shown.model}" if shown.model else "")),
         ("seal", f"{shown.seal[:16]}…"),
     ]
     for name, told in lines:

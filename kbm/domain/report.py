@@ -116,6 +116,7 @@ class Findings:
     n_expired: int = 0
     ages_watched: bool = False
     upkeep: tuple[str, ...] = ()  # what could not be tidied up
+    died: str = ""  # what ended the night before its end
     unreadable: tuple[Unreadable, ...] = ()
     n_unreadable: int = 0
     deliveries: tuple[Delivery, ...] = ()
@@ -129,7 +130,7 @@ class Findings:
     def n_failures(self) -> int:
         """Count what went wrong."""
         of_gpts = sum(bool(one.error) for one in self.gpts)
-        return sum(one.n_failures for one in self.sources) + of_gpts + len(self.upkeep)
+        return sum(one.n_failures for one in self.sources) + of_gpts + len(self.upkeep) + bool(self.died)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

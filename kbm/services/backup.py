@@ -40,12 +40,18 @@ class Backup:
     backups: Backups
     audit: Audit
 
-    def run(self, target: Path, progress: Progress, *, who: str) -> BackupMade:
-        """Write a backup to a file; one that is there is replaced at the very end.
+    def run(self, target: Path, progress: Progress, *, who: str, force: bool = False) -> BackupMade:
+        """Write a backup to a file; one that is there is replaced only by *force*, and then at the very end.
 
         Raises:
+            UsageError: something of that name is there.
             Busy: index files were merged away at every try.
         """
+        if target.exists() and not force:
+            raise UsageError(
+                f"{target} is there already; nothing was written",
+                hint="name another file, or let it be replaced with --force",
+            )
         with progress.stage("back up", 1) as stage:
             manifest = self.backups.write(target)
             stage.advance()

@@ -9,6 +9,7 @@ canary under way is built again over the newest content. One source's or GPT's f
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,7 +23,7 @@ from kbm.domain.evaluation import GateReport
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.sync import SyncPlan
 from kbm.domain.versioning import Bump, between
-from kbm.errors import KbmError, LeaseLost
+from kbm.errors import DiskFull, KbmError, LeaseLost, StorageFailed
 from kbm.ports import Clock, Progress
 from kbm.services.build import Build, BuildResult, GptToBuild
 from kbm.services.canary import RunCanary
@@ -109,10 +110,25 @@ class Night:
     gpts: list[GptNight] = field(default_factory=list)
     upkeep: list[KbmError] = field(default_factory=list)
     """What could not be tidied up; nothing that answers depends on it."""
+    died: KbmError | None = None
+    """What ended the night before its end; the rest tells how far it came."""
+
+    def end_with(self, error: Exception) -> None:
+        """Note what ended it."""
+        if isinstance(error, KbmError):
+            self.died = error
+            return
+        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self.died = KbmError(
+            f"the night ended before it was done: {type(error).__name__}: {told}",
+            hint="what it finished is kept and live stays; mend that, then run kbm nightly again",
+        )
 
     @property
     def exit_code(self) -> int:
-        """Give 1 if something failed, 3 if something waits for a person, else 0."""
+        """Give 1 if something failed, 3 if something waits for a person, else 0; one that died has its error's."""
+        if self.died:
+            return self.died.exit_code
         if self.failed_sources or self.upkeep or any(one.error for one in self.gpts):
             return 1
         if any(result.incomplete for result in self.synced.values()):
@@ -146,13 +162,16 @@ class Nightly:
         *,
         configured: Collection[str],
         who: str,
+        night: Night | None = None,
     ) -> Night:
         """Sync, build, and publish what may go out by itself. *configured* names every source of kbm.toml.
+
+        What is done is noted in *night* as it goes, for who wants to tell of one that does not come to its end.
 
         Raises:
             LeaseLost: another process took the work over.
         """
-        night = Night()
+        night = night or Night()
         self._tidy(night, lambda: self.erase.resume(progress))
         for source in sources:
             try:
@@ -191,16 +210,32 @@ class Nightly:
             raise
         except KbmError as error:
             log.warning("gpt_failed", gpt=gpt.name, why=error.code)
-            failed = error
+            failed = self._if_full(gpt.name, error) or error
         except Exception as error:
             # A fault nobody foresaw in one GPT must not cost the others their night.
             log.exception("gpt_failed", gpt=gpt.name)
-            failed = KbmError(
+            failed = self._if_full(gpt.name, error) or KbmError(
                 f"{gpt.name} failed in a way kbm does not know: {type(error).__name__}: {error}; live stays",
                 hint="the log has the details (KBM_LOG=INFO); the other GPTs went on",
             )
         live = self.releases.live(gpt.name)
         return GptNight(gpt=gpt.name, live=str(live.version) if live else None, error=failed)
+
+    def _if_full(self, gpt: str, error: Exception) -> KbmError | None:
+        """Say in figures that the disk is full, if that is what stopped a GPT."""
+        out_of_room = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not out_of_room and type(error) is not StorageFailed:
+            return None
+        try:
+            self.build.room.need(0, f"bring {gpt} up to date")
+        except DiskFull as full:
+            return full
+        if not out_of_room:
+            return None
+        return StorageFailed(
+            f"the disk was full while {gpt} was brought up to date, and has room again by now; live stays",
+            hint="run the same command again; what was finished is kept",
+        )
 
     def _steps(self, gpt: GptToBuild, policy: NightPolicy, progress: Progress, who: str) -> GptNight:
         live = self.releases.live(gpt.name)

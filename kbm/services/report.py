@@ -85,7 +85,10 @@ class MorningReport:
         try:
             found = self.find(night, job)
         except (KbmError, OSError) as error:
-            return Reported(problems=(f"the report could not be made: {error}",))
+            if night.died is None:
+                return Reported(problems=(f"the report could not be made: {error}",))
+            # What ended the night is in the way of its report as well: tell at least that.
+            found = self._only_the_end(night, job)
         report = make_report(found, self.language)
         path, problem = self._keep(report)
         problems = [problem] if problem else []
@@ -97,6 +100,17 @@ class MorningReport:
         problems += [f"{one.by}: {one.why}" for one in deliveries if not one.ok]
         log.info("night_reported", report=report.id, problems=len(problems))
         return Reported(path=path, deliveries=deliveries, problems=tuple(problems))
+
+    def _only_the_end(self, night: Night, job: int) -> Findings:
+        now = self.clock.now()
+        return Findings(
+            company=self.company,
+            job=job,
+            at=now,
+            day=now.astimezone().date(),
+            exit_code=night.exit_code,
+            died=str(night.died or ""),
+        )
 
     def find(self, night: Night, job: int) -> Findings:
         """Gather what there is to tell."""
@@ -115,6 +129,7 @@ class MorningReport:
             next_expiry=expiry,
             n_expired=n_expired,
             upkeep=tuple(str(one) for one in night.upkeep),
+            died=str(night.died or ""),
             ages_watched=any(one.max_age_hours for one in self.sources.values()),
             unreadable=tuple(
                 Unreadable(

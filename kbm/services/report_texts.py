@@ -19,6 +19,7 @@ WORDS = {
         "well": "alles in Ordnung",
         "n_waiting": "wartet auf Entscheidung: {n}",
         "n_failed": "Fehler: {n}",
+        "died": "vor dem Ende abgebrochen",
         "changed": "Geändert",
         "documents": "Dokumente neu: {added}, geändert: {changed}, entfernt: {removed}",
         "published": "veröffentlicht: {releases}",
@@ -72,6 +73,7 @@ WORDS = {
         "well": "all is well",
         "n_waiting": "waiting for a decision: {n}",
         "n_failed": "failures: {n}",
+        "died": "broke off before its end",
         "changed": "Changed",
         "documents": "documents added: {added}, changed: {changed}, removed: {removed}",
         "published": "published: {releases}",
@@ -125,6 +127,7 @@ WORDS = {
         "well": "tout va bien",
         "n_waiting": "en attente d'une décision : {n}",
         "n_failed": "échecs : {n}",
+        "died": "interrompue avant la fin",
         "changed": "Modifié",
         "documents": "documents ajoutés : {added}, modifiés : {changed}, supprimés : {removed}",
         "published": "publié : {releases}",
@@ -194,7 +197,9 @@ def words_of(language: str) -> dict[str, str]:
 def subject_of(found: Findings, words: dict[str, str]) -> str:
     """Say in one line how the night went."""
     state = words["well"]
-    if found.exit_code == 1:
+    if found.died:
+        state = words["died"]
+    elif found.exit_code == 1:
         state = words["n_failed"].format(n=found.n_failures)
     elif found.waiting:
         state = words["n_waiting"].format(n=len(found.waiting))
@@ -313,6 +318,8 @@ def _source_row(one: SourceNews) -> tuple[str, ...]:
 
 
 def _failures(found: Findings, words: dict[str, str]) -> Iterator[str]:
+    if found.died:
+        yield f"{words['died']}{words['colon']}{found.died}"
     for source in found.sources:
         yield from (f"{source.source}{words['colon']}{line}" for line in source.failures)
         hidden = source.n_failures - len(source.failures)

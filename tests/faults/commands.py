@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import timedelta
 
+from kbm.bootstrap import Kbm
 from kbm.bootstrap.restoring import restorer
+from kbm.config import load_settings
 from kbm.domain.access import Rights, Subject
 from kbm.domain.answers import Verdict
 from kbm.domain.canary import Audience
 from kbm.domain.evaluation import GoldenQuestion
 from kbm.domain.question_log import PastQuestion
+from kbm.errors import UsageError
 from kbm.services.publish import GatePolicy
 from kbm.services.retrieve import Caller
 from kbm.store.lease import Leases
+from kbm.testing.builders import ONE_FOLDER_TOML
 from kbm.testing.fakes import FakeClock, NoProgress
 from tests.faults.company import (
     ERASED,
@@ -50,6 +55,18 @@ def approve(company: Company, embedder: CountingEmbedder) -> None:
     with company.opened(embedder) as kbm, kbm.working("sync", SOURCE):
         for record in kbm.catalogue.plans.held():
             kbm.sync.approve(record, kbm.source_to_sync(SOURCE), "anna", NoProgress())
+
+
+def connect(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm connect --yes``; what is connected already is told and nothing is written."""
+    config, folder = company.root / "kbm.toml", company.root / "letters"
+    if not config.exists():
+        folder.mkdir(exist_ok=True)
+        (folder / "a.txt").write_text("A letter.")
+        config.write_text(ONE_FOLDER_TOML)
+    with Kbm(load_settings(config), embedder=embedder) as kbm, suppress(UsageError):
+        kbm.connect.write(kbm.connect.propose(str(folder), readers=["everyone"]))
+    assert load_settings(config).sources.keys() == {"docs", "letters"}
 
 
 def build(company: Company, embedder: CountingEmbedder) -> None:

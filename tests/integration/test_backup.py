@@ -321,7 +321,7 @@ def test_a_backup_that_died_leaves_the_earlier_one_or_the_whole_new_one(
         kbm.backup.run(file, NoProgress(), who="anna")
         faults.arm(f"{point}:{when}:ENOSPC")
         with pytest.raises(OSError, match=point):
-            kbm.backup.run(file, NoProgress(), who="anna")
+            kbm.backup.run(file, NoProgress(), who="anna", force=True)
         faults.arm("")
 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["kbm.tar.gz"]

@@ -15,6 +15,7 @@ import structlog
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from kbm import faults
 from kbm.bootstrap import Kbm
 from kbm.config import Settings, load_settings
 from kbm.entrypoints.api.app import create_app
@@ -39,12 +40,13 @@ class FakeRoom:
     """Keeps what it was asked for, and refuses once it is full."""
 
     full: bool = False
+    full_from: int = 10**9
     asked: list[tuple[int, str]] = field(default_factory=list)
 
     def need(self, n_bytes: int, what: str) -> None:
         """Refuse, if it is full."""
         self.asked.append((n_bytes, what))
-        if self.full:
+        if self.full or len(self.asked) >= self.full_from:
             raise DiskFull(f"to {what}, more must be free")
 
 
@@ -128,6 +130,34 @@ def test_the_reserve_and_twice_the_new_bytes_must_be_free(tmp_path: Path) -> Non
     with pytest.raises(DiskFull, match="1,000,000,000 MB must be free") as full:
         Room(tmp_path, reserve_mb=10**9).need(1, "try")
     assert full.value.exit_code == 1
+
+
+@pytest.mark.parametrize("full_then", [True, False])
+def test_a_gpt_that_finds_the_disk_full_tells_the_night_what_is_needed_and_what_is_free(
+    tmp_path: Path, full_then: bool
+) -> None:
+    connector, room = FakeConnector(items=dict(PAGES)), FakeRoom()
+    with kbm_over(tmp_path, connector) as kbm:
+        nightly = replace(kbm.nightly, build=replace(kbm.build, room=room))
+        faults.arm("build.segment:before:ENOSPC")
+        room.full_from = 2 if full_then else 99  # the build was let in
+
+        night = nightly.run(
+            [kbm.source_to_sync("docs")],
+            [(kbm.gpt_to_build("helper"), kbm.night_policy("helper"))],
+            NoProgress(),
+            configured=["docs"],
+            who="night",
+        )
+        faults.arm("")
+
+        [error] = [one.error for one in night.gpts]
+        if full_then:
+            assert str(error) == "to bring helper up to date, more must be free"
+        else:
+            assert isinstance(error, StorageFailed)
+            assert "the disk was full while helper was brought up to date" in str(error)
+        assert room.asked[-1] == (0, "bring helper up to date")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ def backup(
         Path | None,
         typer.Option("--ledger", help="Also write the ledger of erasures to this file, to be kept apart."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write all that is stored to one file, while nights and answers go on.
@@ -34,7 +35,8 @@ def backup(
     with opened(as_json=as_json) as kbm:
         moment = kbm.clock.now()
         target = file or kbm.settings.root / f"kbm-{moment:%Y%m%dT%H%M%S}.tar.gz"
-        made = kbm.backup.run(target.resolve(), TerminalProgress(quiet=as_json), who=who())
+        progress = TerminalProgress(quiet=as_json)
+        made = kbm.backup.run(target.resolve(), progress, who=who(), force=force)
         if ledger:
             kbm.write_ledger(ledger.resolve())
         if as_json:

@@ -14,6 +14,7 @@ from kbm.entrypoints.cli import (
     audit,
     canary,
     changes,
+    connect,
     demo,
     erase,
     golden,
@@ -30,9 +31,11 @@ from kbm.entrypoints.cli import (
     watching,
 )
 from kbm.entrypoints.cli.context import set_config, set_logging
+from kbm.entrypoints.cli.usage import Commands
 
 app = typer.Typer(
     name="kbm",
+    cls=Commands,
     help="Keeps the knowledge of custom assistants connected, released, cited and current.",
     no_args_is_help=True,
     add_completion=False,
@@ -63,6 +66,7 @@ def main(
 for part in (
     demo,
     setup,
+    connect,
     sources,
     night,
     releases,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.releases import build_json, gate_json, in_words, note_no_embedder
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, plain, print_json
 from kbm.entrypoints.cli.sources import show_quarantine_hint
+from kbm.errors import LeaseLost
 from kbm.services.nightly import GptNight, Night, Step
 from kbm.services.publish import publish_command
 from kbm.services.report import Reported
 
 app = typer.Typer()
+log = structlog.get_logger()
 
 
 @app.command()
@@ -28,11 +31,20 @@ def nightly(
         wanted = {source for name in names for source in kbm.gpt_settings(name).sources}
         sources = [kbm.source_to_sync(name) for name in kbm.settings.sources if name in wanted]
         note_no_embedder(kbm, as_json=as_json)
-        with kbm.working("nightly", " ".join(names)) as job:
-            todo = [(kbm.gpt_to_build(name), kbm.night_policy(name)) for name in names]
-            night = kbm.nightly.run(
-                sources, todo, TerminalProgress(quiet=as_json), configured=kbm.settings.sources, who=who()
-            )
+        job, night = 0, Night()
+        try:
+            with kbm.working("nightly", " ".join(names)) as job:
+                todo = [(kbm.gpt_to_build(name), kbm.night_policy(name)) for name in names]
+                progress = TerminalProgress(quiet=as_json)
+                configured = kbm.settings.sources
+                kbm.nightly.run(sources, todo, progress, configured=configured, who=who(), night=night)
+        except LeaseLost:
+            raise  # whoever took the work over reports it
+        except Exception as error:
+            if not job:
+                raise  # it did not begin
+            log.exception("night_died", job=job)
+            night.end_with(error)
         reported = kbm.report.run(night, job)  # the data folder is free again: sending may take a minute
         show_night(night, as_json=as_json, reported=reported)
         if not as_json:
@@ -45,6 +57,8 @@ def show_night(night: Night, *, as_json: bool, reported: Reported | None = None)
     if as_json:
         print_json(_night_json(night) | ({"report": reported_json(reported)} if reported else {}))
         return
+    if night.died:
+        fail(night.died, as_json=False)
     changed = sum(result.n_stored for result in night.synced.values())
     read = [result for result in night.synced.values() if "" not in result.plan.failed_scopes]
     removed = sum(len(set(result.plan.removed) - result.plan.held) for result in night.synced.values())
@@ -129,6 +143,7 @@ def _night_json(night: Night) -> dict[str, Any]:
         ],
         "held_plans": [plan.source for plan in night.unlisted],
         "failed_sources": {name: str(error) for name, error in night.failed_sources.items()},
+        "died": str(night.died) if night.died else None,
         "upkeep_failed": [str(error) for error in night.upkeep],
         "gpts": [
             {

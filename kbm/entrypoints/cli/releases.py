@@ -9,7 +9,7 @@ import typer
 
 from kbm.bootstrap import Kbm
 from kbm.domain.evaluation import Difference, GateReport, Override
-from kbm.domain.releases import Release
+from kbm.domain.releases import Release, ReleaseContent
 from kbm.domain.versioning import Bump
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, out, print_json, table
@@ -26,6 +26,8 @@ class Bumps(StrEnum):
     MINOR = "minor"
     MAJOR = "major"
 
+
+_AWAY = {ReleaseContent.EVICTED: ", put away", ReleaseContent.PURGED: ", content gone"}
 
 Gpt = Annotated[str, typer.Argument(help="Name of the GPT in kbm.toml.")]
 
@@ -66,16 +68,17 @@ def releases(gpt: Gpt, as_json: Json = False) -> None:
         if as_json:
             print_json({"releases": listed})
             return
-        columns = ("version", "state", "documents#", "passages#", "built", "gate", "digest")
+        columns = ("version", "state", "documents#", "passages#", "built", "gate", "digest", "label")
         rows = [
             (
                 one["version"],
-                one["state"],
+                one["state"] + _AWAY.get(one["content"], ""),
                 one["documents"],
                 one["chunks"],
                 one["created_at"][:16],
                 one["gate"] + (", overridden" if one["override"] else ""),
                 one["digest"][:12],
+                one["label"],
             )
             for one in listed
         ]
@@ -111,6 +114,8 @@ def release_json(one: Release) -> dict[str, Any]:
         "chunks": one.n_chunks,
         "gate": one.gate,
         "override": override_json(one.override) if one.override else None,
+        "content": one.content,
+        "label": one.label or None,
     }
 
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from kbm.bootstrap import Kbm
 from kbm.entrypoints.api.app import create_app
+from kbm.errors import TooManyRequests
 from kbm.testing.fakes import FakeClock
 from tests.e2e.doors import company
 from tests.integration.test_oidc import Issuer
@@ -110,8 +111,13 @@ def test_a_wrong_key_does_not_pass_as_nobody(client: TestClient) -> None:
 
 
 def test_a_public_gpt_has_a_limit_of_its_own(kbm: Kbm) -> None:
-    subject = kbm.access.subject_of(None, "other")
+    anybody = kbm.access.subject_of(None, "other")
+    assert (anybody.id, anybody.rights.gpts) == ("public:other", frozenset({"other"}))
 
-    assert subject.id == "public:other"
-    assert subject.rights.gpts == frozenset({"other"})
-    assert subject.rights.readers == frozenset({"everyone"})
+    def crowd() -> None:
+        for _ in range(200):
+            kbm.access.count(anybody)
+
+    with pytest.raises(TooManyRequests):
+        crowd()
+    kbm.access.count(kbm.access.subject_of(None))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kbm.bootstrap import Kbm
+from kbm.domain.canary import Audience
 from kbm.domain.identity import document_id
 from kbm.errors import NotFound, NothingLive
 from kbm.services.retrieve import Caller
@@ -81,6 +82,37 @@ def test_the_passage_of_an_older_release_is_not_there_and_is_told_like_nothing(
     assert "30 days" in still.passage.text
     assert str(gone.value).replace(old, "0" * 32) == str(never.value)
     assert gone.value.hint == never.value.hint
+
+
+@pytest.mark.parametrize(
+    ("audience", "caller"), [(Audience(share=1.0), ANYBODY), (Audience(group="group:hr"), HR)]
+)
+def test_whoever_gets_a_canary_can_fetch_what_it_found(
+    kbm: Kbm, docs: FakeConnector, audience: Audience, caller: Caller
+) -> None:
+    release(kbm, "1.0.0")
+    docs.items["leave.txt"] = "Employees get 31 days of leave."
+    release(kbm, "", publish=False)
+    newest = kbm.catalogue.releases.newest("helper")
+    assert newest is not None
+    kbm.canary.start(
+        "helper",
+        str(newest.version),
+        audience,
+        max_drop=1.0,
+        who="anna",
+        why="test",
+        progress=NoProgress(),
+    )
+    id = found(kbm, "leave", caller)
+
+    fetched = kbm.fetch.run("helper", id, caller)
+
+    assert "31 days" in fetched.passage.text
+    assert fetched.release != "1.0.0"
+    if audience.group:
+        with pytest.raises(NotFound):
+            kbm.fetch.run("helper", id, ANYBODY)
 
 
 def test_what_only_some_may_read_is_told_to_others_like_nothing(kbm: Kbm) -> None:

@@ -40,6 +40,11 @@ _LOOKED_AROUND = 60
 _DOCUMENT_WORDS = re.compile(
     r"ausweis|\bperso\b|\bpass\b|reisepass|passport|identit|\bid[- ]?card|\bcni\b|passeport", re.IGNORECASE
 )
+_THING_WORDS = re.compile(
+    r"\b(?:bestell|auftrag|artikel|teile|ersatzteil|material|serien|liefer|charge|zeichnung|order|part|article|serial"
+    r"|item|commande|pi[èe]ce|s[ée]rie|ean|gtin|sku)[\w-]*[.:#\s]*(?:number|nummer|nr|no|n°|num[ée]ro|code)?[.:#\s]*$",
+    re.IGNORECASE,
+)
 _COMPANY_WORDS = re.compile(r"\bsiren\b|\bsiret\b|\brcs\b", re.IGNORECASE)
 _CHAPTER_WORDS = re.compile(
     r"(?:kapitel|abschnitt|ziffer|punkt|nummer|§|version|release|firmware|\bv|chapter|section|clause|paragra\w+"
@@ -70,6 +75,12 @@ def _bare(match: re.Match[str]) -> str:
 
 def _around(match: re.Match[str]) -> str:
     return match.string[max(0, match.start() - _LOOKED_AROUND) : match.end() + _LOOKED_AROUND]
+
+
+def _is_called_a_thing(match: re.Match[str]) -> bool:
+    """Tell digits in one piece that are called an order or a part: one in ten fits a check digit by chance."""
+    before = match.string[max(0, match.start() - 30) : match.start()]
+    return match[0].isdigit() and bool(_THING_WORDS.search(before))
 
 
 def _is_document(match: re.Match[str]) -> bool:
@@ -133,7 +144,7 @@ _OTHERS = (
             rf"[0-9]{{3}}{_GAP}[0-9]{{3}}{_GAP}[0-9]{{2}}{_AFTER}",
             re.IGNORECASE,
         ),
-        lambda match: checks.is_nir(_bare(match)),
+        lambda match: checks.is_nir(_bare(match)) and not _is_called_a_thing(match),
     ),
     _Recogniser(
         "[card]",
@@ -141,7 +152,7 @@ _OTHERS = (
             rf"{_BEFORE}(?:[0-9]{{14,19}}|[0-9]{{4}}{_SEPARATOR}[0-9]{{4}}(?:\1[0-9]{{4}}){{2}}(?:\1[0-9]{{3}})?"
             rf"|[0-9]{{4}}{_SEPARATOR}[0-9]{{6}}\2[0-9]{{4,5}}){_AFTER}"
         ),
-        lambda match: checks.is_card(_bare(match)),
+        lambda match: checks.is_card(_bare(match)) and not _is_called_a_thing(match),
     ),
     _Recogniser(
         "[insurance-number]",
@@ -156,7 +167,7 @@ _OTHERS = (
         re.compile(
             rf"{_BEFORE}(?:[1-9][0-9]{{10}}|[1-9][0-9]([ \u00a0\u202f./-])[0-9]{{3}}\1[0-9]{{3}}\1[0-9]{{3}}){_AFTER}"
         ),
-        lambda match: checks.is_german_tax_id(_bare(match)),
+        lambda match: checks.is_german_tax_id(_bare(match)) and not _is_called_a_thing(match),
     ),
     _Recogniser(
         "[identity-document]",
@@ -179,7 +190,7 @@ _OTHERS = (
     _Recogniser(
         "[company-number]",
         re.compile(rf"{_BEFORE}[0-9]{{3}}{_GAP}[0-9]{{3}}{_GAP}[0-9]{{3}}{_GAP}[0-9]{{5}}{_AFTER}"),
-        lambda match: checks.is_siret(_bare(match)),
+        lambda match: checks.is_siret(_bare(match)) and not _is_called_a_thing(match),
     ),
     _Recogniser(
         "[company-number]",

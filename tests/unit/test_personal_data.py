@@ -59,6 +59,8 @@ PERSONAL = {
         "06 12 34 56 78",
         "06.12.34.56.78",
         "044 123 45 67",
+        "+43 / (0)30-194 870",
+        "0033-(0)7031 / 62063024",
     ],
 }
 CALLED_SO = {
@@ -70,6 +72,9 @@ CALLED_SO = {
     "Telefon: 0612345678": "Telefon: [phone]",
     "Kundennummer 0711 4711, Telefonnummer 0711 123456": "Kundennummer 0711 4711, Telefonnummer [phone]",
     "call 555-123-4567": "call [phone]",
+    "Karte Nr. 4111111111111111": "Karte Nr. [card]",
+    "Steuer-IdNr. 36574261809": "Steuer-IdNr. [tax-id]",
+    "Bestellung 4711 mit 4111111111111111 bezahlt": "Bestellung 4711 mit [card] bezahlt",
     "see ftp://anna:geheim@server.example/x": "see ftp://[login]@server.example/x",
     "https://user:p@ss@host/x": "https://[login]@host/x",
 }
@@ -104,6 +109,9 @@ Artikel 123-456-789
 732829320
 Vertrag 2024/000123
 Losgröße 100-200-300
+Auftrag 36574261809
+Bestellnummer: 4111111111111111
+Part No. 73282932000074
 DE89370400440532013001
 4111 1111 1111 1112
 36574261808

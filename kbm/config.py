@@ -108,7 +108,7 @@ def load_settings(path: Path) -> Settings:
         ConfigError: with every fault of the file in one message.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             f"there is no {path}",
@@ -116,6 +116,17 @@ def load_settings(path: Path) -> Settings:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
+    return settings_from(text, path)
+
+
+def settings_from(text: str, path: Path) -> Settings:
+    """Check the text of a configuration file, as if it stood at *path*.
+
+    Raises:
+        ConfigError: with every fault of the text in one message.
+    """
+    try:
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     try:

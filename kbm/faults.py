@@ -72,6 +72,7 @@ POINTS = frozenset(
         "merge.refit",
         "merge.sweep",
         "compact.evict",
+        "connect.write",
         "compact.purge",
         "compact.vectors",
         "compact.vacuum",

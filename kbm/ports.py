@@ -71,6 +71,19 @@ class Connector(Protocol):
         ...
 
 
+class Recognises(Protocol):
+    """What a connector's class may do besides, so that ``kbm connect`` finds it by an address."""
+
+    @classmethod
+    def recognises(cls, url: str, root: Path) -> Mapping[str, Any] | None:
+        """Propose the connector's own keys for *url* (Any: each has its own), or ``None`` when it is not its kind.
+
+        Told by the look of the address, and by what lies at a local path; no other system is asked. A path is
+        relative to *root*.
+        """
+        ...
+
+
 class Parser(Protocol):
     """Turns bytes of some formats into elements. Runs in a worker process with limits."""
 
@@ -304,6 +317,7 @@ __all__ = [
     "NotifierSettings",
     "Parser",
     "Progress",
+    "Recognises",
     "Reranker",
     "Stage",
     "VectorStore",

@@ -20,7 +20,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -33,6 +33,7 @@ from kbm_connectors.files_folder import modified_at
 from kbm_connectors.folder_walk import is_under
 from kbm_connectors.profile import MASK, Profile, filled, item_id
 from kbm_connectors.refusals import refused, unreadable
+from kbm_connectors.rows_proposal import propose
 from kbm_connectors.settings import SourceSettings, local_path, validated
 from kbm_connectors.tables import SUFFIXES, Table
 
@@ -92,6 +93,22 @@ class RowsConnector:
             )
         self._profile = self.settings.profile
         self._reading: _Reading | None = None
+
+    @classmethod
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:
+        """Propose the settings for an export, its profile included; None for anything that is no table."""
+        if "://" in url and not url.startswith("file://"):
+            return None
+        path = local_path("new", url, root)
+        if path.suffix.lower() not in SUFFIXES:
+            return None
+        found = (
+            [path]
+            if path.is_file()
+            else sorted(path.parent.glob(path.name), key=lambda one: one.stat().st_mtime)
+        )
+        profile = propose(found[-1]) if found else None
+        return {"url": url, "profile": profile} if profile else None
 
     def check(self) -> list[str]:
         """Read the file once and say what keeps it from being read, or what in it is left out."""

@@ -305,6 +305,13 @@ class Parts:
             root=_root_of(section),
         )
 
+    @property
+    def connector_kinds(self) -> dict[str, Callable[[], type[Connector]]]:
+        """Kinds of sources that are installed, each loaded when it is asked for."""
+        return {
+            name: partial(registry.load, "kbm.connectors", name) for name in registry.names("kbm.connectors")
+        }
+
     @contextmanager
     def _named(self, key: str) -> Iterator[None]:
         """Let an error about a plug-in name the file and the key that asked for it."""

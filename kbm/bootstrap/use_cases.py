@@ -7,11 +7,12 @@ clock of their own.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 import structlog
 
 from kbm.bootstrap.keeping import Keeping
+from kbm.config import settings_from
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
 from kbm.sections import hours
@@ -22,6 +23,7 @@ from kbm.services.build import Build
 from kbm.services.calibrate import Calibrate
 from kbm.services.canary import RunCanary
 from kbm.services.canary_watch import CanaryWatch
+from kbm.services.connect import Connect
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
@@ -64,6 +66,20 @@ class Kbm(Keeping):
             raw=self.raw,
             parsing=self.parsing,
             room=self.room,
+        )
+
+    @cached_property
+    def connect(self) -> Connect:
+        """Recognise a source, try it, and write it into kbm.toml."""
+        return Connect(
+            kinds=self.connector_kinds,
+            parsing=self.parsing,
+            known={
+                name: {"kind": section.kind, **section.settings}
+                for name, section in self.settings.sources.items()
+            },
+            config=self.settings.path,
+            reread=partial(settings_from, path=self.settings.path),
         )
 
     @cached_property

@@ -50,6 +50,7 @@ def nothing_beside(company: Company) -> list[str]:
     """Say what commands left beside the data folder."""
     known = {
         *("source.json", "sent.txt", "done", "told.json", "log.txt", "origin", ".kbm", BACKUP, EXPORT, PACK),
+        *("kbm.toml", "letters"),
     }
     return [
         f"I5: {path.name} is left beside the data folder"
@@ -115,6 +116,7 @@ TOPICS = {
         commands=(commands.publish,),
         points=("publish.gate", "publish.review", "publish.pointer"),
     ),
+    "connect": Topic(prepare=prepared.a_release, commands=(commands.connect,), points=("connect.write",)),
     "golden": Topic(prepare=prepared.a_release, commands=(commands.add_golden,), points=("golden.store",)),
     "keys": Topic(
         prepare=prepared.a_release,

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kbm import __version__
 from kbm.domain.access import Action
 from kbm.domain.answers import Answer, Verdict
+from kbm.domain.questions import MAX_QUESTION_CHARS
 from kbm.entrypoints.api.access import Allowed, KbmDep
 from kbm.entrypoints.api.schemas import Problem
 from kbm.errors import KeyRefused
@@ -62,6 +63,8 @@ class ActionQuestion(_In):
     """A question."""
 
     question: str = Field(
+        min_length=1,
+        max_length=MAX_QUESTION_CHARS,
         description="The user's question in German, English or French, at most 4,000 characters.",
     )
 
@@ -69,7 +72,11 @@ class ActionQuestion(_In):
 class ActionQuery(_In):
     """A search."""
 
-    query: str = Field(description="Words or a question, in German, English or French.")
+    query: str = Field(
+        min_length=1,
+        max_length=MAX_QUESTION_CHARS,
+        description="Words or a question, in German, English or French.",
+    )
     k: int = Field(default=5, ge=1, le=MOST_HITS, description="How many passages to give.")
 
 

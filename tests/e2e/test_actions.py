@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any  # OpenAPI has no types here
 
 import pytest
+import schemathesis
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import validate
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from kbm.bootstrap import Kbm
 from kbm.domain.access import Rights
@@ -24,23 +30,44 @@ PAGES = {
 MAX_CHARS, MAX_DESCRIPTION, MAX_PARAMETER = 100_000, 300, 700
 
 
-@pytest.fixture
-def kbm(tmp_path: Path) -> Iterator[Kbm]:
+@contextlib.contextmanager
+def released(folder: Path) -> Iterator[Kbm]:
     gpts = {"helper": ("docs",), "secret-plans": ("docs",)}
-    with kbm_over(tmp_path, FakeConnector(items=dict(PAGES)), gpts=gpts) as kbm:
+    with kbm_over(folder, FakeConnector(items=dict(PAGES)), gpts=gpts) as kbm:
         kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
         kbm.build.run(kbm.gpt_to_build("helper"), NoProgress())
         kbm.publish.run("helper", "1.0.0", who="anna", why="test")
         yield kbm
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def kbm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kbm]:
+    """Give a company without keys."""
+    with released(tmp_path_factory.mktemp("open")) as kbm:
+        yield kbm
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kbm]:
+    """Give a company where a key is needed."""
+    with released(tmp_path_factory.mktemp("locked")) as kbm:
+        key(kbm)
+        yield kbm
+
+
+@pytest.fixture(scope="module")
 def client(kbm: Kbm) -> Iterator[TestClient]:
     with TestClient(create_app(kbm), raise_server_exceptions=False) as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def outside(locked: Kbm) -> Iterator[TestClient]:
+    with TestClient(create_app(locked), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def schema(client: TestClient) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/gpts/helper/openapi.json").json()
     return found
@@ -114,9 +141,9 @@ def test_a_very_long_title_keeps_the_description_inside_its_limit() -> None:
     assert max(map(len, texts(made, "description", "summary", "title"))) <= MAX_DESCRIPTION
 
 
-def test_with_keys_the_operations_take_a_bearer_key(kbm: Kbm, client: TestClient) -> None:
-    headers = key(kbm)
-    schema = client.get("/gpts/helper/openapi.json", headers=headers).json()
+def test_with_keys_the_operations_take_a_bearer_key(locked: Kbm, outside: TestClient) -> None:
+    headers = key(locked)
+    schema = outside.get("/gpts/helper/openapi.json", headers=headers).json()
     validate(schema)
 
     [scheme] = schema["components"]["securitySchemes"].values()
@@ -125,22 +152,21 @@ def test_with_keys_the_operations_take_a_bearer_key(kbm: Kbm, client: TestClient
     assert "“Helper” (helper)" in schema["info"]["description"]
 
 
-def test_without_a_key_it_tells_nothing_that_was_not_asked(kbm: Kbm, client: TestClient) -> None:
-    key(kbm)
-    there = client.get("/gpts/secret-plans/openapi.json")
-    absent = client.get("/gpts/secret-plons/openapi.json")
+def test_without_a_key_it_tells_nothing_that_was_not_asked(outside: TestClient) -> None:
+    there = outside.get("/gpts/secret-plans/openapi.json")
+    absent = outside.get("/gpts/secret-plons/openapi.json")
 
     assert there.status_code == absent.status_code == 200
     assert there.text.replace("secret-plans", "secret-plons") == absent.text
     assert "Secret-Plans" not in there.text
 
 
-def test_a_key_for_another_gpt_finds_no_description(kbm: Kbm, client: TestClient) -> None:
-    headers = key(kbm, frozenset({"helper"}))
+def test_a_key_for_another_gpt_finds_no_description(locked: Kbm, outside: TestClient) -> None:
+    headers = key(locked, frozenset({"helper"}))
 
-    refused = client.get("/gpts/secret-plans/openapi.json", headers=headers)
+    refused = outside.get("/gpts/secret-plans/openapi.json", headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
-    assert client.get("/gpts/helper/openapi.json", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert outside.get("/gpts/helper/openapi.json", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
 def test_the_operations_answer_in_the_shapes_that_are_described(
@@ -168,12 +194,12 @@ def test_the_operations_answer_in_the_shapes_that_are_described(
         assert set(named["required"]) <= set(response) <= set(named["properties"])
 
 
-def test_operations_need_a_key_for_their_gpt(kbm: Kbm, client: TestClient) -> None:
-    headers = key(kbm, frozenset({"secret-plans"}))
+def test_operations_need_a_key_for_their_gpt(locked: Kbm, outside: TestClient) -> None:
+    headers = key(locked, frozenset({"secret-plans"}))
     body = {"question": "How many days of leave?"}
 
-    assert client.post("/gpts/helper/actions/ask", json=body).status_code == 401
-    assert client.post("/gpts/helper/actions/ask", json=body, headers=headers).status_code == 404
+    assert outside.post("/gpts/helper/actions/ask", json=body).status_code == 401
+    assert outside.post("/gpts/helper/actions/ask", json=body, headers=headers).status_code == 404
 
 
 def test_feedback_reaches_only_answers_of_this_gpt(client: TestClient) -> None:
@@ -182,6 +208,24 @@ def test_feedback_reaches_only_answers_of_this_gpt(client: TestClient) -> None:
 
     assert client.post("/gpts/secret-plans/actions/feedback", json=body).status_code == 404
     assert client.post("/gpts/helper/actions/feedback", json=body).status_code == 200
+
+
+def test_whatever_is_sent_the_operations_answer_as_described(kbm: Kbm) -> None:
+    described = schemathesis.openapi.from_asgi("/gpts/helper/openapi.json", create_app(kbm))
+    for found in described.get_all_operations():
+        assert isinstance(found, Ok)
+        send_anything(found.ok())
+
+
+def send_anything(operation: Any) -> None:
+    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy())
+    def send(case: Any) -> None:
+        response = case.call()
+        # A question of nothing but blanks fits the description and is refused: 422 is an answer.
+        case.validate_response(response, checks=[not_a_server_error, response_schema_conformance])
+
+    send()
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "漢", "\n", "\x01", '"'])

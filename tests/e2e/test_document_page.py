@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from kbm.bootstrap import Kbm
 from kbm.domain.access import Rights
@@ -56,6 +58,28 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
+    """Give a company of this test's own."""
+    with built(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Give a company for tests that change nothing."""
+    with built(tmp_path_factory.mktemp("still")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Give the same where keys are needed."""
+    with built(tmp_path_factory.mktemp("locked")) as made:
+        made.key()
+        yield made
+
+
+@contextmanager
+def built(tmp_path: Path) -> Iterator[House]:
     items = {"leave.txt": LEAVE, "hr/pay.txt": PAY, "evil.txt": EVIL}
     source = FakeConnector(items=items, readers={"hr/pay.txt": frozenset({"group:hr"})})
     clock = FakeClock()
@@ -70,8 +94,8 @@ def marked(page: str) -> str:
     return " ".join(unescape(one) for one in re.findall(r"<mark>(.*?)</mark>", page, re.DOTALL))
 
 
-def test_the_quote_is_marked_in_its_context(house: House) -> None:
-    shown = house.client.get(house.link("How many days of leave do employees get?"))
+def test_the_quote_is_marked_in_its_context(still: House) -> None:
+    shown = still.client.get(still.link("How many days of leave do employees get?"))
 
     assert shown.status_code == 200
     assert marked(shown.text) == "Employees get 30 days of leave a year."
@@ -79,10 +103,10 @@ def test_the_quote_is_marked_in_its_context(house: House) -> None:
     assert 'id="quote"' in shown.text
 
 
-def test_the_page_is_in_the_language_that_the_browser_asks_for(house: House) -> None:
-    link = house.link("How many days of leave do employees get?")
+def test_the_page_is_in_the_language_that_the_browser_asks_for(still: House) -> None:
+    link = still.link("How many days of leave do employees get?")
     shown = {
-        accepted: house.client.get(link, headers={"Accept-Language": accepted}).text
+        accepted: still.client.get(link, headers={"Accept-Language": accepted}).text
         for accepted in ("de-CH,de;q=0.9,en;q=0.5", "fr-CA", "es, en;q=0.3, fr;q=0.2", "es", "*;q=x", "")
     }
     languages = [re.search('<html lang="(..)"', page)[1] for page in shown.values()]  # type: ignore[index]
@@ -92,8 +116,8 @@ def test_the_page_is_in_the_language_that_the_browser_asks_for(house: House) -> 
     assert "Passage cité" in shown["fr-CA"]
 
 
-def test_a_page_lets_nothing_run_and_loads_one_style_of_ours(house: House) -> None:
-    shown = house.client.get(house.link("How much do motor and pump weigh?"))
+def test_a_page_lets_nothing_run_and_loads_one_style_of_ours(still: House) -> None:
+    shown = still.client.get(still.link("How much do motor and pump weigh?"))
 
     policy = shown.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'self';")
@@ -104,7 +128,7 @@ def test_a_page_lets_nothing_run_and_loads_one_style_of_ours(house: House) -> No
     assert "&lt;script&gt;" in shown.text
     assert re.findall(r'(?:src|href)="([^"#][^"]*)"', shown.text) == ["../pages.css"]
     assert " style=" not in shown.text
-    style = house.client.get("/pages.css")
+    style = still.client.get("/pages.css")
     assert style.headers["content-type"].startswith("text/css")
     assert "url(" not in style.text
 
@@ -155,12 +179,17 @@ def test_everything_that_may_not_be_seen_looks_the_same(house: House) -> None:
 
     assert {one.status_code for one in found.values()} == {404}
     assert len({one.text for one in found.values()}) == 1
-    assert len({str(sorted(one.headers.items())) for one in found.values()}) == 1
+    assert len({str(sorted(headers_of(one).items())) for one in found.values()}) == 1
 
 
-def test_with_keys_a_link_opens_in_a_browser_that_has_none(house: House) -> None:
-    link = house.link("How much is the pay of the board?", house.key(HR))
-    shown = house.client.get(link)
+def headers_of(response: Response) -> dict[str, str]:
+    """Give the headers but the number that each request gets."""
+    return {name: value for name, value in response.headers.items() if name != "x-request-id"}
+
+
+def test_with_keys_a_link_opens_in_a_browser_that_has_none(locked: House) -> None:
+    link = locked.link("How much is the pay of the board?", locked.key(HR))
+    shown = locked.client.get(link)
 
     assert (shown.status_code, marked(shown.text)) == (200, PAY)
     assert "group" not in link
@@ -183,11 +212,11 @@ def test_with_keys_a_link_opens_in_a_browser_that_has_none(house: House) -> None
         lambda link: link + "ü",
     ],
 )
-def test_a_link_that_was_changed_opens_nothing(house: House, change: object) -> None:
-    link = house.link("How much is the pay of the board?", house.key(HR))
+def test_a_link_that_was_changed_opens_nothing(locked: House, change: object) -> None:
+    link = locked.link("How much is the pay of the board?", locked.key(HR))
     assert callable(change)
 
-    assert house.client.get(change(link)).status_code == 404
+    assert locked.client.get(change(link)).status_code == 404
 
 
 def test_a_link_shows_the_context_of_its_own_passage_wherever_it_is_told_to_look(house: House) -> None:
@@ -234,43 +263,43 @@ def test_a_link_opens_nothing_once_its_document_is_withdrawn_or_its_readers_are_
     assert house.client.get(other).status_code == 404
 
 
-def test_a_link_says_no_more_than_a_key_of_its_own_would(house: House) -> None:
-    house.key()
+def test_a_link_says_no_more_than_a_key_of_its_own_would(locked: House) -> None:
+    locked.key()
     hidden = document_id("docs", "hr/pay.txt")
-    link = house.kbm.links.to(hidden, "helper", "1.0.0", frozenset({"everyone"}))
+    link = locked.kbm.links.to(hidden, "helper", "1.0.0", frozenset({"everyone"}))
 
-    assert house.client.get(urlsplit(link).path + "?" + urlsplit(link).query).status_code == 404
+    assert locked.client.get(urlsplit(link).path + "?" + urlsplit(link).query).status_code == 404
 
 
-def test_a_key_in_the_header_reads_what_it_may(house: House) -> None:
+def test_a_key_in_the_header_reads_what_it_may(locked: House) -> None:
     path = f"/documents/{document_id('docs', 'hr/pay.txt')}?gpt=helper"
 
-    assert house.client.get(path, headers=house.key()).status_code == 404
-    assert house.client.get(path, headers=house.key(HR)).status_code == 200
-    assert house.client.get(path, headers={"Authorization": "Bearer kbm_x"}).status_code == 401
+    assert locked.client.get(path, headers=locked.key()).status_code == 404
+    assert locked.client.get(path, headers=locked.key(HR)).status_code == 200
+    assert locked.client.get(path, headers={"Authorization": "Bearer kbm_x"}).status_code == 401
 
 
-def test_links_of_one_day_are_the_same(house: House) -> None:
-    headers = house.key(HR)
+def test_links_of_one_day_are_the_same(locked: House) -> None:
+    headers = locked.key(HR)
     question = "How much is the pay of the board?"
 
-    assert house.link(question, headers) == house.link(question, headers)
+    assert locked.link(question, headers) == locked.link(question, headers)
 
 
-def test_a_span_outside_the_document_marks_nothing(house: House) -> None:
+def test_a_span_outside_the_document_marks_nothing(still: House) -> None:
     path = f"/documents/{document_id('docs', 'leave.txt')}?gpt=helper&start=5000&end=6000"
 
-    assert "<mark>" not in house.client.get(path).text
+    assert "<mark>" not in still.client.get(path).text
 
 
-def test_the_docs_are_a_page_of_this_service(house: House) -> None:
-    shown = house.client.get("/docs")
+def test_the_docs_are_a_page_of_this_service(still: House) -> None:
+    shown = still.client.get("/docs")
 
     assert shown.status_code == 200
     assert "<script" not in shown.text
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', shown.text)
-    for path in house.client.get("/openapi.json").json()["paths"]:
+    for path in still.client.get("/openapi.json").json()["paths"]:
         assert f"<code>{path}</code>" in shown.text
     for code in ("key_refused", "not_found", "bad_question", "too_many_requests"):
         assert f"<code>{code}</code>" in shown.text
-    assert house.client.get("/redoc").status_code == 404
+    assert still.client.get("/redoc").status_code == 404

@@ -110,6 +110,8 @@ class ImapConnector:
             try:
                 validity, mails = self._try(lambda folder=folder: self._list(folder))  # type: ignore[misc]
             except ConnectorRefused as error:
+                if self._session is None:
+                    raise  # the server refuses, not the folder
                 yield Failed(scope=folder, why=str(error))
                 continue
             for mail in mails:
@@ -217,16 +219,12 @@ class ImapConnector:
     def _connected(self) -> Session:
         if self._session is None:
             address = address_of(self.name, self._host, self._port, allow_private=self.settings.allow_private)
-            try:
-                trust = ssl.create_default_context(cafile=self._ca_file)
-            except OSError as error:
-                why = (error.strerror or "no PEM").lower()
-                raise ConfigError(f"sources.{self.name}.ca_file cannot be read: {why}") from None
+            trust = None if not self._tls and self.settings.encryption == "none" else self._trust()
             session = Session(
                 self._host, address, self._port, trust if self._tls else None, self.settings.timeout_s
             )
             try:
-                if not self._tls and self.settings.encryption == "starttls":
+                if trust is not None and not self._tls:
                     session.starttls(trust)
                 self._log_in(session)
             except BaseException:
@@ -234,6 +232,13 @@ class ImapConnector:
                 raise
             self._session, self._open = session, None
         return self._session
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:
+            why = (error.strerror or "no PEM").lower()
+            raise ConfigError(f"sources.{self.name}.ca_file cannot be read: {why}") from None
 
     def _log_in(self, session: Session) -> None:
         try:

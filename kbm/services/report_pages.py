@@ -14,6 +14,7 @@ from html import escape
 
 from kbm.domain.report import Findings, Report, report_id
 from kbm.domain.sync import Json
+from kbm.services.reason_words import findings_in
 from kbm.services.report_texts import Section, first_lines, sections_of, subject_of, words_of
 
 _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -32,11 +33,12 @@ th{color:var(--quiet);font-weight:600}td{overflow-wrap:break-word;max-width:24re
 
 
 def make_report(found: Findings, language: str) -> Report:
-    """Put findings into words and pages."""
+    """Put findings into words and pages; ``data`` keeps reasons as they were given, for programs."""
     words = words_of(language)
-    subject = _clean(subject_of(found, words))
-    lines = tuple((label, _clean(said)) for label, said in first_lines(found, words))
-    sections = [_cleaned(section) for section in sections_of(found, words)]
+    told = findings_in(language, found)
+    subject = _clean(subject_of(told, words))
+    lines = tuple((label, _clean(said)) for label, said in first_lines(told, words))
+    sections = [_cleaned(section) for section in sections_of(told, words)]
     return Report(
         id=report_id(found.day, found.job),
         language=language,

@@ -1,6 +1,6 @@
 """The morning report in words, in the three languages of kbm: five lines first, then the whole by section.
 
-What connectors, parsers and gates say stays as they said it, in English.
+Reasons of kbm's own are translated before (:mod:`kbm.services.reason_words`); what others say stays as they said it.
 """
 
 from __future__ import annotations

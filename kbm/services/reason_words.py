@@ -117,7 +117,7 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     (
         "{id} shows what it must not",
         "{id} zeigt, was nicht gezeigt werden darf",
-        "{id} montre ce qu'elle ne doit pas",
+        "{id} montre ce qui ne doit pas l'être",
     ),
     (
         "critical question {id} is not answered as expected",
@@ -246,7 +246,8 @@ def reason_in(language: str, reason: str) -> str:
     if not colon:
         return reason
     # "the whole source" is a place, too; a place of the source's own stays.
-    return f"{reason_in(language, place)}{' : ' if language == 'fr' else ': '}{reason_in(language, why)}"
+    told = reason_in(language, place), reason_in(language, why)
+    return reason if told == (place, why) else (" : " if language == "fr" else ": ").join(told)
 
 
 def findings_in(language: str, found: Findings) -> Findings:

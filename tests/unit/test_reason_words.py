@@ -94,6 +94,7 @@ def test_each_form_has_the_same_parts_in_all_languages(form: str, german: str, f
 def test_a_place_stays_before_its_reason_and_what_others_say_stays_as_it_is(given: str, told: str) -> None:
     assert reason_in("de", given) == told
     assert reason_in("en", given) == given
+    assert (reason_in("fr", given) == given) == (given == told)
 
 
 def test_a_german_report_tells_why_in_german_and_its_data_stay_as_they_were() -> None:

@@ -213,7 +213,7 @@ def _nested(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
 
 
 def _connector_models() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Give the settings model of every built-in connector: the one its own module defines."""
+    """Give the settings model of every built-in connector: the one its module, or the one beside it, defines."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for kind, place in sorted(project["entry-points"]["kbm.connectors"].items()):
         module = importlib.import_module(place.partition(":")[0])
@@ -224,7 +224,8 @@ def _connector_models() -> Iterator[tuple[str, type[BaseModel]]]:
                 for made in vars(module).values()
                 if isinstance(made, type)
                 and issubclass(made, BaseModel)
-                and made.__module__ == module.__name__
+                and made.__module__ in (module.__name__, f"{module.__name__}_settings")
+                and made.__name__.endswith("Settings")
             ),
         )
 

@@ -11,7 +11,7 @@ owner did until it runs out, as with the answer itself, which they could be hand
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from kbm.domain.answers import Passage
 from kbm.domain.catalogue import DocumentRecord
 from kbm.domain.documents import EVERYONE, Span
+from kbm.domain.identity import DocumentId
 from kbm.ports import Clock
 from kbm.services.needs import Documents, Keyed
 
@@ -69,23 +70,34 @@ class Links:
         *,
         span: Span | None = None,
         signed: bool | None = None,
+        names: Mapping[DocumentId, frozenset[str]] | None = None,
     ) -> str:
         """Give the address of a document's page, at a span of its text, for somebody with these reader names."""
         query = {"gpt": gpt, "release": release}
         if span is not None:
             query |= {"start": str(span.start), "end": str(span.end)}
         if self.signed() if signed is None else signed:
-            record = self._documents.document(document_id)
-            query["t"] = self._token(record, gpt, release, readers, span) if record else ""
+            may = (names or {}).get(DocumentId(document_id))
+            if may is None:
+                record = self._documents.document(document_id)
+                may = record.readers if record else frozenset()
+            query["t"] = self._token(document_id, may, gpt, release, readers, span)
         end = "#quote" if span is not None else ""
         return f"{self._public_url}/documents/{document_id}?{urlencode(query)}{end}"
 
     def to_passage(
-        self, passage: Passage, gpt: str, release: str, readers: frozenset[str], *, signed: bool | None = None
+        self,
+        passage: Passage,
+        gpt: str,
+        release: str,
+        readers: frozenset[str],
+        *,
+        signed: bool | None = None,
+        names: Mapping[DocumentId, frozenset[str]] | None = None,
     ) -> str:
-        """Give the address of a passage."""
+        """Give the address of a passage; *names* are the readers of documents, where they are at hand."""
         span = Span(passage.start, passage.end)
-        return self.to(passage.document_id, gpt, release, readers, span=span, signed=signed)
+        return self.to(passage.document_id, gpt, release, readers, span=span, signed=signed, names=names)
 
     def opened(self, token: str, record: DocumentRecord, gpt: str, release: str) -> Opened | None:
         """Say what a token opens now; None where it does not hold, or no present reader stands behind it."""
@@ -111,12 +123,20 @@ class Links:
         return Opened(readers=readers, span=span if span.end else None) if readers else None
 
     def _token(
-        self, record: DocumentRecord, gpt: str, release: str, readers: frozenset[str], span: Span | None
+        self,
+        document_id: str,
+        may_read: frozenset[str],
+        gpt: str,
+        release: str,
+        readers: frozenset[str],
+        span: Span | None,
     ) -> str:
-        names = {EVERYONE} if EVERYONE in record.readers else record.readers & readers
+        names = {EVERYONE} if EVERYONE in may_read else may_read & readers
         last = (self._clock.now().date() + timedelta(days=VALID_DAYS)).isoformat()
         place = f"{span.start}-{span.end}" if span else "0-0"
-        macs = [self._mac(record.id, gpt, release, name, last, place) for name in sorted(names)[:MOST_NAMES]]
+        macs = [
+            self._mac(document_id, gpt, release, name, last, place) for name in sorted(names)[:MOST_NAMES]
+        ]
         return ".".join([last, place, *macs])
 
     def _mac(self, document_id: str, gpt: str, release: str, reader: str, last: str, place: str) -> str:

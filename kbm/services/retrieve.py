@@ -22,7 +22,7 @@ from kbm.domain.canary import Canary
 from kbm.domain.catalogue import VisibilityState
 from kbm.domain.documents import EVERYONE, may_read
 from kbm.domain.filters import NO_FILTERS, Filters
-from kbm.domain.identity import ChunkId
+from kbm.domain.identity import ChunkId, DocumentId
 from kbm.domain.questions import clean_question
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.retention import ensure_indexed
@@ -232,7 +232,10 @@ class Retrieve:
             degraded = (*degraded, *not_reranked)
         held = partial(index.overlap, asked.text, readable=readable, synonyms=rules.synonyms)
         folded = fold(prefer(passages, rules.prefer, held))[: asked.k]
-        show = partial(self.shown, chosen, readers=readers, signed=self.links.signed())
+        names = {
+            one.document_id: self._visibility.readers.get(no, frozenset()) for no, one in loaded.values()
+        }
+        show = partial(self.shown, chosen, readers=readers, signed=self.links.signed(), names=names)
         return Retrieved(
             gpt=gpt,
             question=asked.text,
@@ -274,10 +277,16 @@ class Retrieve:
         *,
         readers: frozenset[str] = frozenset({EVERYONE}),
         signed: bool | None = None,
+        names: Mapping[DocumentId, frozenset[str]] | None = None,
     ) -> Passage:
-        """Give a passage with its link, for a caller with these reader names, its score and age."""
+        """Give a passage with its link, for a caller with these reader names, its score and age.
+
+        *names* are the readers of documents where they are at hand; they spare a look into the catalogue.
+        """
         max_age = self._gpts[chosen.gpt].max_age_hours.get(passage.source)
-        url = self.links.to_passage(passage, chosen.gpt, str(chosen.version), readers, signed=signed)
+        url = self.links.to_passage(
+            passage, chosen.gpt, str(chosen.version), readers, signed=signed, names=names
+        )
         stale = is_stale(passage.modified, max_age, self._clock.now())
         return replace(passage, url=url, score=score, stale=stale)
 

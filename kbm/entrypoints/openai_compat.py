@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -26,6 +26,7 @@ from kbm.domain.access import Action
 from kbm.domain.answers import Answer, AnswerSentence, Citation
 from kbm.domain.language import guess_language
 from kbm.entrypoints.api.access import Allowed, KbmDep, SubjectDep
+from kbm.entrypoints.api.problems import COMPLETIONS, MODELS, openai_error
 from kbm.entrypoints.api.schemas import AnswerOut
 from kbm.entrypoints.api.streaming import Streamed, in_thread
 from kbm.errors import KbmError, NotFound, UsageError
@@ -34,7 +35,6 @@ from kbm.services.retrieve import Caller
 log = structlog.get_logger()
 
 DOOR = "openai"
-COMPLETIONS, MODELS = "/v1/chat/completions", "/v1/models"
 MAX_BODY_BYTES = 1_000_000
 """Programs send the whole conversation each time, though only its last question is read."""
 CHARS_PER_TOKEN = 4
@@ -49,7 +49,6 @@ _UNSUPPORTED = {
     "audio": "audio",
 }
 
-_KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _USER_CHARS = 200
 
 Json = dict[str, Any]  # Any: JSON
@@ -195,10 +194,10 @@ async def _chunks(
         if with_usage:
             yield _event({**head, "choices": [], "usage": _usage(question, text)})
     except KbmError as error:
-        yield _event(_body(error.http_status, error.code, error.told))
+        yield _event(openai_error(error.http_status, error.code, error.told, error.hint))
     except Exception:
         log.exception("answer_broke_off")
-        yield _event(_body(500, "fault", "kbm failed on this answer; the log says why"))
+        yield _event(openai_error(500, "fault", "kbm failed on this answer", "the log says why"))
     yield b"data: [DONE]\n\n"
 
 
@@ -229,23 +228,3 @@ def _usage(question: str, text: str) -> Json:
 
 def _event(body: Json) -> bytes:
     return format_sse_event(data_str=json.dumps(body, ensure_ascii=False))
-
-
-def speaks(path: str) -> bool:
-    """Tell whether errors at an address are told in OpenAI's shape."""
-    return path in (COMPLETIONS, MODELS) or path.startswith(f"{MODELS}/")
-
-
-def error(status: int, code: str, detail: str, *, headers: Mapping[str, str]) -> JSONResponse:
-    """Say an error as OpenAI does; 422, which it does not use, becomes 400."""
-    status = 400 if status == 422 else status
-    kept = {
-        name: value for name, value in headers.items() if name.lower() in ("retry-after", "www-authenticate")
-    }
-    return JSONResponse(_body(status, code, detail), status_code=status, headers=kept)
-
-
-def _body(status: int, code: str, detail: str) -> Json:
-    kind = _KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    code = "model_not_found" if code == "not_found" else code
-    return {"error": {"message": detail, "type": kind, "param": None, "code": code}}

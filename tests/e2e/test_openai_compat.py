@@ -211,6 +211,23 @@ def test_what_the_door_has_not_is_refused_in_openais_words(
     assert set(refused.json()) == {"error"}
 
 
+def test_what_is_refused_before_the_door_is_said_in_openais_words_too(
+    kbm: Kbm, url: str, client: OpenAI
+) -> None:
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.chat.completions.create(
+            model="helper", messages=[{"role": "user", "content": "x" * 1_100_000}]
+        )
+    assert (refused.value.status_code, refused.value.code) == (413, "body_too_large")
+
+    one = OpenAI(base_url=url, api_key=key(kbm, Rights(per_minute=1)), max_retries=0)
+    one.models.list()
+    with pytest.raises(openai.RateLimitError) as full:
+        one.models.list()
+    assert full.value.code == "too_many_requests"
+    assert int(full.value.response.headers["retry-after"]) > 0
+
+
 def test_where_no_key_was_ever_made_any_word_does_as_one(tmp_path: Path) -> None:
     with company(tmp_path) as (kbm, _), served(create_app(kbm)) as url:
         for token in ("none", "sk-no-key-required"):

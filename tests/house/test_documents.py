@@ -132,7 +132,7 @@ def test_every_route_is_in_the_http_page() -> None:
 
 def test_codes_of_the_http_service_are_in_the_reference() -> None:
     source = "".join(inspect.getsource(one) for one in (api, limits))
-    own = set(re.findall(r'(?:problem\(|_said\(request, )\d+, "(\w+)"', source)) - set(_error_codes())
+    own = set(re.findall(r'refusal\([^,]+,\s+\d+, "(\w+)"', source)) - set(_error_codes())
     told = {code for code, _, _ in reference.HTTP_ONLY}
 
     assert own | {"no_such_route", "wrong_method", "http"} == told

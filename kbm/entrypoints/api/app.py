@@ -18,7 +18,7 @@ from kbm.entrypoints.api import metrics, pages, streaming
 from kbm.entrypoints.api.examples import with_examples
 from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
 from kbm.entrypoints.api.metrics import CountRequests, Metrics
-from kbm.entrypoints.api.problems import problem
+from kbm.entrypoints.api.problems import COMPLETIONS, refusal
 from kbm.entrypoints.api.request_log import HEADER, RequestLog, request_id_of
 from kbm.entrypoints.api.routes import router
 from kbm.errors import KbmError, KeyRefused, TooManyRequests
@@ -58,7 +58,7 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     )
     app.state.kbm, app.state.hosts, app.state.metrics = kbm, hosts, Metrics(kbm)
     # The last one added is the outermost.
-    larger = {openai_compat.COMPLETIONS: openai_compat.MAX_BODY_BYTES}
+    larger = {COMPLETIONS: openai_compat.MAX_BODY_BYTES}
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, within_s=BODY_WITHIN_S, larger=larger)
     app.add_middleware(AtOnce, most=kbm.settings.access.at_once)
     app.add_middleware(SecurityHeaders)
@@ -88,7 +88,9 @@ def on_kbm_error(request: Request, error: Exception) -> JSONResponse:
     if error.told != str(error):
         log.error("request_failed", path=request.url.path, code=error.code, why=str(error))
     wait = error.retry_after_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
-    said = _said(request, error.http_status, error.code, error.told, error.hint, retry_after_s=wait)
+    said = refusal(
+        request.url.path, error.http_status, error.code, error.told, error.hint, retry_after_s=wait
+    )
     if isinstance(error, KeyRefused):
         said.headers["WWW-Authenticate"] = mcp.challenge(request)
     return said
@@ -102,7 +104,7 @@ def on_bad_request(request: Request, error: Exception) -> JSONResponse:
         f"{'.'.join(str(part) for part in fault['loc'] if part != 'body') or 'body'}: {fault['msg']}"
         for fault in error.errors()
     )
-    return _said(request, 422, "bad_request", said, "see /docs for the form of the request")
+    return refusal(request.url.path, 422, "bad_request", said, "see /docs for the form of the request")
 
 
 def on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -110,7 +112,9 @@ def on_http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     code = {400: "bad_request", 404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "http")
-    said = _said(request, error.status_code, code, str(error.detail), "see /docs for what there is")
+    said = refusal(
+        request.url.path, error.status_code, code, str(error.detail), "see /docs for what there is"
+    )
     said.headers.update(error.headers or {})  # which methods there are, where it was another one
     return said
 
@@ -119,16 +123,8 @@ def on_fault(request: Request, error: Exception) -> JSONResponse:
     """Tell a fault of kbm's own without its details; those are in the log."""
     id = request_id_of(request.scope)
     log.error("request_failed", path=request.url.path, request_id=id, exc_info=error)
-    said = _said(request, 500, "fault", "kbm failed on this request; nothing was changed", "the log says why")
+    said = refusal(
+        request.url.path, 500, "fault", "kbm failed on this request; nothing was changed", "the log says why"
+    )
     said.headers[HEADER] = id  # this is said outside of what puts it on all others
-    return said
-
-
-def _said(
-    request: Request, status: int, code: str, detail: str, hint: str, *, retry_after_s: int = RETRY_AFTER_S
-) -> JSONResponse:
-    """Say an error as the door it happened at does: as a problem, or as OpenAI does."""
-    said = problem(status, code, detail, hint, retry_after_s=retry_after_s)
-    if openai_compat.speaks(request.url.path):
-        return openai_compat.error(status, code, detail, headers=said.headers)
     return said

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kbm.entrypoints.api.problems import problem
+from kbm.entrypoints.api.problems import refusal
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -56,8 +56,10 @@ class KnownHosts:
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
             if name.strip("[]").lower() not in self._hosts:
                 said = "this service does not go by that name"
-                refusal = problem(421, "wrong_host", said, "call it by the address of kbm.public_url")
-                await refusal(scope, receive, send)
+                refused = refusal(
+                    scope["path"], 421, "wrong_host", said, "call it by the address of kbm.public_url"
+                )
+                await refused(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -75,8 +77,10 @@ class AtOnce:
             return
         if self._n >= self._most:
             said = f"{self._most} requests are being worked on"
-            refusal = problem(429, "too_many_requests", said, "try again in a moment", retry_after_s=1)
-            await refusal(scope, receive, send)
+            refused = refusal(
+                scope["path"], 429, "too_many_requests", said, "try again in a moment", retry_after_s=1
+            )
+            await refused(scope, receive, send)
             return
         self._n += 1
         try:
@@ -102,13 +106,15 @@ class BodyLimit:
                 body = await self._whole(receive, most)
         except TimeoutError:
             said = f"the body did not arrive within {self._within_s:.0f} s"
-            await problem(408, "body_too_slow", said, "send it again")(scope, receive, send)
+            refused = refusal(scope["path"], 408, "body_too_slow", said, "send it again")
+            await refused(scope, receive, send)
             return
         if body is None:
             return
         if len(body) > most:
             said = f"the body is larger than {most:,} bytes"
-            await problem(413, "body_too_large", said, "send one short question")(scope, receive, send)
+            refused = refusal(scope["path"], 413, "body_too_large", said, "send one short question")
+            await refused(scope, receive, send)
             return
         sent = False
 

@@ -7,7 +7,6 @@ published with.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 from kbm.domain.chat import Prompt
 from kbm.domain.identity import Digest
@@ -25,6 +24,8 @@ def answer_prompt() -> Prompt:
 @cache
 def prompts() -> dict[Digest, Prompt]:
     """Give all prompts by digest."""
+    from importlib.resources import files
+
     found = [
         _read(path.name.removesuffix(".md"))
         for path in files(__package__).iterdir()
@@ -34,6 +35,8 @@ def prompts() -> dict[Digest, Prompt]:
 
 
 def _read(name: str) -> Prompt:
+    from importlib.resources import files
+
     return Prompt(name=name, text=files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8"))
 
 

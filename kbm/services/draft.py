@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kbm.domain.answers import BROKEN_OFF, AnswerSentence, Cause, Citation, Outcome, Passage
 from kbm.domain.documents import Span
-from kbm.domain.grounding import Judged
 from kbm.services.generate import Writing
 from kbm.services.retrieve import Retrieved
+
+if TYPE_CHECKING:
+    from kbm.domain.grounding import Judged
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,7 +24,6 @@ from kbm.domain.chat import (
     Usage,
     estimated_tokens,
 )
-from kbm.domain.grounding import Judged, Source, judge
 from kbm.domain.identity import Digest
 from kbm.domain.language import guess_language
 from kbm.domain.written import Written
@@ -31,6 +31,9 @@ from kbm.errors import KbmError
 from kbm.services.budget import Budget
 from kbm.services.chat import ChatCalls
 from kbm.services.retrieve import Retrieved
+
+if TYPE_CHECKING:
+    from kbm.domain.grounding import Judged, Source
 
 log = structlog.get_logger()
 
@@ -79,9 +82,11 @@ class Writing:
         """Give every sentence that holds, as soon as it is whole. Never raises for what a provider does."""
         if self._calls is None:
             return
+        from kbm.domain.grounding import judge
+
         written, usage, n_chars, n_read = Written(), None, 0, 0
         pieces = self._calls.stream(self._messages)
-        begun = False
+        begun, said = False, set[str]()
         try:
             for piece in pieces:
                 begun = True
@@ -90,9 +95,10 @@ class Writing:
                 for claim in written.feed(piece.text):
                     n_read += 1
                     judged = judge(claim, self._sources, self._question)
-                    if judged.fault is None:
+                    if judged.fault is None and judged.sentence not in said:
+                        said.add(judged.sentence)
                         yield judged
-                    else:
+                    elif judged.fault is not None:
                         self.n_withheld += 1
                         log.info("sentence_withheld", fault=judged.fault.name.lower())
                 if n_read >= SENTENCES_READ:
@@ -159,6 +165,10 @@ class Generate:
         if spent:
             return writing.refuse(spent)
         writing.n_reserved = wanted
+        from kbm.domain.grounding import (
+            Source,
+        )  # its patterns take a while; without a model nobody waits for them
+
         sources = [Source(one.text, " ".join((one.title, *one.section))) for one in passages]
         writing.prepare(calls, messages, sources, found.question, self._price)
         return writing

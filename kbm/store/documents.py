@@ -17,13 +17,13 @@ from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.schema import (
     document,
-    document_content,
     document_version,
     source,
     sync_plan,
     visibility_change,
 )
 from kbm.store.sources import delays_of
+from kbm.store.versions import put_contents, put_version
 
 _MANY = 500
 """Ids per statement; SQLite takes no more than some thousand parameters."""
@@ -114,12 +114,8 @@ class Documents:
             for item in items:
                 id = document_id(item.source, item.item_id)
                 no = connection.scalar(select(document.c.no).where(document.c.id == id))
-                for content in {item.content, *item.enclosed} - {None} if no else ():
-                    connection.execute(
-                        insert(document_content)
-                        .values(document_no=no, content=content)
-                        .on_conflict_do_nothing()
-                    )
+                if no is not None:
+                    put_contents(connection, no, item)
 
     def _store_one(self, connection: Connection, item: StoredItem, *, parent_no: int | None) -> int:
         now = iso(self._clock.now())
@@ -159,26 +155,9 @@ class Documents:
             connection.execute(update(document).where(document.c.no == no).values(**values))
         if before is None or before.readers != readers or not before.present:
             self._note(connection, no, "readers" if before is None or before.present else "returned", readers)
-        for content in {item.content, *item.enclosed} - {None}:
-            connection.execute(
-                insert(document_content).values(document_no=no, content=content).on_conflict_do_nothing()
-            )
+        put_contents(connection, no, item)
         if version is not None:
-            connection.execute(
-                insert(document_version)
-                .values(
-                    id=version,
-                    document_no=no,
-                    content=item.content,
-                    parser_digest=item.parser_digest,
-                    title=item.title,
-                    url=item.url,
-                    author=item.author,
-                    modified=iso(item.modified),
-                    created_at=now,
-                )
-                .on_conflict_do_nothing()
-            )
+            put_version(connection, version, no, item, now)
         return int(no)
 
     def parsed_otherwise(self, name: str, parser_digests: Collection[Digest]) -> list[StoredItem]:

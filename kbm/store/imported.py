@@ -17,8 +17,9 @@ from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
-from kbm.store.schema import document, document_content, document_version, parsed, visibility_change
+from kbm.store.schema import document, document_version, parsed, visibility_change
 from kbm.store.texts import decode_body, encode_body
+from kbm.store.versions import put_contents, put_version
 
 _MANY = 200
 _PENDING = "imported"
@@ -115,26 +116,8 @@ class Imported:
                         )
                         .on_conflict_do_nothing()
                     )
-                    connection.execute(
-                        insert(document_content)
-                        .values(document_no=no, content=one.content)
-                        .on_conflict_do_nothing()
-                    )
-                    connection.execute(
-                        insert(document_version)
-                        .values(
-                            id=one.version_id,
-                            document_no=no,
-                            content=one.content,
-                            parser_digest=one.parser_digest,
-                            title=one.title,
-                            url=one.url,
-                            author=one.author,
-                            modified=iso(one.modified),
-                            created_at=now,
-                        )
-                        .on_conflict_do_nothing()
-                    )
+                    put_contents(connection, no, one)
+                    put_version(connection, one.version_id, no, one, now)
         return numbers
 
     def show(self, numbers: Collection[int]) -> None:

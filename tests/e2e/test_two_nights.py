@@ -48,6 +48,14 @@ def night(config: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@contextmanager
+def at_work(config: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a night, and wait until it works."""
+    with night(config) as process:
+        until_it_works(process, config)
+        yield process
+
+
 def until_it_works(process: subprocess.Popen[str], config: Path) -> None:
     """Wait until a night holds the lease and has stored something."""
     for _ in range(3000):
@@ -111,8 +119,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 def test_a_second_night_ends_at_once_and_names_the_first(tmp_path: Path) -> None:
     config = company(tmp_path / "company")
-    with night(config) as first:
-        until_it_works(first, config)
+    with at_work(config) as first:
         used_s = _used_by_children_s()
         with night(config) as second:
             said = second.communicate(timeout=60)[1]
@@ -163,8 +170,7 @@ def test_a_killed_night_is_followed_at_once(
     tmp_path: Path, undisturbed: dict[str, list[tuple[str, str]]]
 ) -> None:
     config = company(tmp_path / "company")
-    with night(config) as first:
-        until_it_works(first, config)
+    with at_work(config) as first:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
 
@@ -181,8 +187,7 @@ def test_a_night_that_was_stopped_is_replaced_once_its_lease_ran_out(
     tmp_path: Path, undisturbed: dict[str, list[tuple[str, str]]]
 ) -> None:
     config = company(tmp_path / "company")
-    with night(config) as first:
-        until_it_works(first, config)
+    with at_work(config) as first:
         _stop_between_transactions(first, config)
         assert run(config, "nightly").returncode == 75
         sql(config, "UPDATE lease SET until = 0")
@@ -203,8 +208,7 @@ def test_a_night_that_comes_back_after_its_work_was_taken_over_writes_nothing(
 ) -> None:
     """The case of a holder that could not be killed: only the token was raised."""
     config = company(tmp_path / "company")
-    with night(config) as first:
-        until_it_works(first, config)
+    with at_work(config) as first:
         _stop_between_transactions(first, config)
         sql(config, "UPDATE lease SET token = token + 1")
         before = everything(config)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,19 +44,8 @@ def _opened(folder: Path, days: int, embedder: FakeEmbedder | None = None) -> It
     clock = FakeClock()
     clock.advance(days=days)
     with kbm_over(folder, _source(), clock=clock, embedder=embedder) as kbm:
-        yield (
-            kbm,
-            Compact(
-                retention={"helper": Retention(keep=2, purge_after=timedelta(days=90))},
-                releases=kbm.catalogue.releases,
-                retaining=kbm.catalogue.retention,
-                indexes=kbm.indexes,
-                raw=kbm.raw,
-                embedder=kbm.embedder,
-                open_vectors=kbm.stored_vectors,
-                clock=clock,
-            ),
-        )
+        retention = {"helper": Retention(keep=2, purge_after=timedelta(days=90))}
+        yield kbm, replace(kbm.compact, retention=retention)
 
 
 def _source() -> FakeConnector:

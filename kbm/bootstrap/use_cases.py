@@ -6,16 +6,15 @@ clock of their own.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cached_property, partial
 
 import structlog
 
+from kbm.bootstrap.journaling import Journaling
 from kbm.bootstrap.keeping import Keeping
 from kbm.config import settings_from
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
-from kbm.sections import hours
 from kbm.services.access import Access, Limits
 from kbm.services.access_needs import Tokens
 from kbm.services.ask import Ask
@@ -29,12 +28,9 @@ from kbm.services.document import ShowDocument
 from kbm.services.evaluate import Evaluate
 from kbm.services.fetch import Fetch
 from kbm.services.filtering import Filtering
-from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.generate import Generate
-from kbm.services.import_questions import ImportQuestions
 from kbm.services.keys import ManageKeys
 from kbm.services.links import Links
-from kbm.services.list_questions import ListQuestions
 from kbm.services.nightly import Nightly
 from kbm.services.pack import MakePack
 from kbm.services.publish import GatedPublish, Publish
@@ -51,7 +47,7 @@ from kbm.store.packs import PackFolders
 log = structlog.get_logger()
 
 
-class Kbm(Keeping):
+class Kbm(Journaling, Keeping):
     """Everything the entry points call. Close it when done."""
 
     @cached_property
@@ -288,27 +284,6 @@ class Kbm(Keeping):
             retrieve=self.retrieve,
             ask=self.ask,
         )
-
-    @cached_property
-    def forget_questions(self) -> ForgetQuestions:
-        """Forget questions whose retention is over."""
-        section = self.settings.kbm
-        return ForgetQuestions(
-            forgetting=self.journal.forgetting,
-            clock=self.clock,
-            retention=timedelta(hours=hours(section.question_retention)),
-            receipt_retention=timedelta(hours=hours(section.receipt_retention)),
-        )
-
-    @cached_property
-    def import_questions(self) -> ImportQuestions:
-        """Take in questions asked elsewhere."""
-        return ImportQuestions(imported=self.journal.imported_questions, audit=self.catalogue.audit)
-
-    @cached_property
-    def list_questions(self) -> ListQuestions:
-        """List what was asked."""
-        return ListQuestions(questions=self.journal.questions)
 
     @cached_property
     def access(self) -> Access:

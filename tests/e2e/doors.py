@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from kbm.bootstrap import Kbm
@@ -20,6 +21,15 @@ PAGES = {
 }
 WIKI = {"wifi.txt": "The guest network is called Keller-Guest. OTHERWORD"}
 HR = frozenset({"everyone", "group:hr"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """A company that is served, the source behind ``helper``, and the address."""
+
+    kbm: Kbm
+    docs: FakeConnector
+    url: str
 
 
 @contextmanager

@@ -6,38 +6,28 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from kbm.bootstrap import Kbm
 from kbm.domain.access import Action, Rights
 from kbm.domain.answers import AnswerSentence
-from kbm.entrypoints.api.app import create_app
 from kbm.entrypoints.api.limits import BodyLimit, SecurityHeaders
 from kbm.entrypoints.api.streaming import Streamed, events_of, in_thread
 from kbm.errors import Busy
-from tests.e2e.doors import HR, company, key
+from tests.e2e.doors import HR, Doors, key
 from tests.e2e.served import served
 
 QUESTION = {"question": "How many days of leave do employees get, and how is leave asked for?"}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kbm, str]]:
-    with company(tmp_path_factory.mktemp("company")) as (kbm, _):
-        key(kbm)
-        with served(create_app(kbm)) as url:
-            yield kbm, url
-
-
 def ask(
-    made: tuple[Kbm, str], body: dict[str, Any], rights: Rights | None = None, gpt: str = "helper"
+    doors: Doors, body: dict[str, Any], rights: Rights | None = None, gpt: str = "helper"
 ) -> httpx.Response:
-    kbm, url = made
+    kbm, url = doors.kbm, doors.url
     headers = {"Authorization": f"Bearer {key(kbm, rights)}"}
     return httpx.post(f"{url}/v1/gpts/{gpt}/ask/stream", json=body, headers=headers)
 
@@ -50,8 +40,8 @@ def events(sent: httpx.Response) -> list[tuple[str, Any]]:
     return found
 
 
-def test_sentences_come_first_and_the_whole_answer_last(made: tuple[Kbm, str]) -> None:
-    sent = ask(made, QUESTION)
+def test_sentences_come_first_and_the_whole_answer_last(doors: Doors) -> None:
+    sent = ask(doors, QUESTION)
     *sentences, (last, answer) = events(sent)
 
     assert sent.headers["content-type"].startswith("text/event-stream")
@@ -62,9 +52,9 @@ def test_sentences_come_first_and_the_whole_answer_last(made: tuple[Kbm, str]) -
     assert answer["outcome"] == "answered"
 
 
-def test_the_answer_is_logged_and_takes_feedback(made: tuple[Kbm, str]) -> None:
-    kbm, url = made
-    (_, answer) = events(ask(made, QUESTION))[-1]
+def test_the_answer_is_logged_and_takes_feedback(doors: Doors) -> None:
+    kbm, url = doors.kbm, doors.url
+    (_, answer) = events(ask(doors, QUESTION))[-1]
     headers = {"Authorization": f"Bearer {key(kbm)}"}
 
     noted = httpx.post(
@@ -74,8 +64,8 @@ def test_the_answer_is_logged_and_takes_feedback(made: tuple[Kbm, str]) -> None:
     assert noted.status_code == 200
 
 
-def test_what_is_not_known_gives_the_answer_alone(made: tuple[Kbm, str]) -> None:
-    told = events(ask(made, {"question": "Who won the 1998 football world cup?"}))
+def test_what_is_not_known_gives_the_answer_alone(doors: Doors) -> None:
+    told = events(ask(doors, {"question": "Who won the 1998 football world cup?"}))
 
     assert [name for name, _ in told] == ["answer"]
     assert told[0][1]["outcome"] == "unanswered"
@@ -93,19 +83,19 @@ def test_what_is_not_known_gives_the_answer_alone(made: tuple[Kbm, str]) -> None
     ],
 )
 def test_what_is_wrong_with_a_question_is_a_normal_problem(
-    made: tuple[Kbm, str], body: dict[str, Any], rights: Rights | None, gpt: str, status: int
+    doors: Doors, body: dict[str, Any], rights: Rights | None, gpt: str, status: int
 ) -> None:
-    refused = ask(made, body, rights, gpt)
+    refused = ask(doors, body, rights, gpt)
 
     assert refused.status_code == status
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-def test_no_event_shows_what_the_caller_may_not_read(made: tuple[Kbm, str]) -> None:
+def test_no_event_shows_what_the_caller_may_not_read(doors: Doors) -> None:
     pay = {"question": "What is the pay of the board?"}
 
-    assert "250,000" in ask(made, pay, Rights(readers=HR)).text
-    assert "250,000" not in ask(made, pay).text
+    assert "250,000" in ask(doors, pay, Rights(readers=HR)).text
+    assert "250,000" not in ask(doors, pay).text
 
 
 def test_when_the_client_leaves_the_work_ends() -> None:

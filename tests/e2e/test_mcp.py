@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar  # a tool's result is any JSON
@@ -19,33 +19,20 @@ from mcp.shared.exceptions import MCPError
 from kbm.bootstrap import Kbm
 from kbm.domain.access import Action, Rights
 from kbm.domain.identity import document_id
-from kbm.entrypoints.api.app import create_app
-from kbm.testing.fakes import FakeConnector, NoProgress
-from tests.e2e.doors import HR, company, key
-from tests.e2e.served import served
+from kbm.testing.fakes import NoProgress
+from tests.e2e.doors import HR, Doors, key
 
 HELPER = frozenset({"helper"})
 
 
-Made = tuple[Kbm, FakeConnector, str]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    with company(tmp_path_factory.mktemp("company")) as (kbm, docs):
-        key(kbm)  # from the first one on the door is shut
-        with served(create_app(kbm, hosts={"127.0.0.1", "localhost"})) as url:
-            yield kbm, docs, url
+@pytest.fixture
+def kbm(doors: Doors) -> Kbm:
+    return doors.kbm
 
 
 @pytest.fixture
-def kbm(made: Made) -> Kbm:
-    return made[0]
-
-
-@pytest.fixture
-def url(made: Made) -> str:
-    return made[2]
+def url(doors: Doors) -> str:
+    return doors.url
 
 
 @pytest.fixture
@@ -240,8 +227,8 @@ def test_arguments_that_are_none_are_refused_and_nothing_fails(
     assert len(sent.text) < 1000
 
 
-def test_a_withdrawn_document_is_gone_from_both_tools(made: Made, token: str) -> None:
-    kbm, docs, url = made
+def test_a_withdrawn_document_is_gone_from_both_tools(doors: Doors, token: str) -> None:
+    kbm, docs, url = doors.kbm, doors.docs, doors.url
 
     async def before() -> str:
         async with client(url, token) as one:

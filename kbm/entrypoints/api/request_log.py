@@ -46,7 +46,7 @@ class RequestLog:
         async def with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # some send an enumeration
                 MutableHeaders(scope=message)[HEADER] = id
             await send(message)
 

@@ -255,7 +255,10 @@ class CheckedCompany(RuleBasedStateMachine):
         found = self.kbm.retrieve.run(
             GPT, "office archive", Caller(readers=caller), release=version, k=2 * len(ITEMS)
         )
-        return {passage.item_id: passage.text for passage in found.passages}
+        # What several pages say in the same words comes once, with the others named beside it.
+        return {
+            place.item_id: passage.text for passage in found.passages for place in (passage, *passage.also_in)
+        }
 
     def live_answers_each_reader_group_from_its_content(self) -> None:
         """Ask for each page by its own words, and for those that must not come back."""

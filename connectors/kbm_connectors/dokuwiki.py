@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field
 
@@ -35,6 +35,7 @@ from kbm_connectors.settings import validated
 DEPTH = 99
 _ADMIN = 255
 _HEADING = re.compile(r"<h[1-3]\b[^>]*>(.*?)</h[1-3]>", re.I | re.S)
+_OWN_PATH = re.compile(r"/(?:doku\.php|lib/exe/(?:xml|json)rpc\.php)(?:/|$)")
 _TAG = re.compile(r"<[^>]*>")
 
 Listed = dict[str, Any]
@@ -65,6 +66,17 @@ class DokuWikiConnector:
         self.name = name
         self.settings = validated(DokuWikiSettings, name, settings)
         self._rpc = DokuWikiRpc(name, self.settings, root, pause)
+
+    @classmethod
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:  # noqa: ARG003 - named by the port
+        """Propose the settings for an address of DokuWiki's: a page or the interface."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return None
+        before, *own = _OWN_PATH.split(parts.path, maxsplit=1)
+        if own or parts.path.rstrip("/").endswith("/dokuwiki"):
+            return {"url": f"{parts.scheme}://{parts.netloc}{before.rstrip('/')}"}
+        return None
 
     def check(self) -> list[str]:
         """Log in and list, and say what does not work."""

@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, ClassVar, Literal, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field
 
@@ -91,6 +91,18 @@ class ImapConnector:
         self._pause = pause
         self._session: Session | None = None
         self._open: tuple[str, int] | None = None  # the folder that is open, and its UIDVALIDITY
+
+    @classmethod
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:  # noqa: ARG003 - named by the port
+        """Propose the settings for the address of a mail server."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("imap", "imaps") or not parts.hostname:
+            return None
+        folder = unquote(parts.path.strip("/"))
+        keys: dict[str, Any] = {"url": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"}
+        if parts.username:
+            keys["user"] = unquote(parts.username)
+        return {**keys, "folders": [folder]} if folder else keys
 
     def check(self) -> list[str]:
         """Log in, open every folder, and say what does not work."""

@@ -21,7 +21,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -119,6 +120,22 @@ class MediaWikiConnector:
                 )
             ),
         )
+
+    @classmethod
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:  # noqa: ARG003 - named by the port
+        """Propose the settings for an address of MediaWiki's: its interface, or a page by its usual address."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return None
+        path = parts.path
+        if path.endswith("/api.php"):
+            return {"url": f"{parts.scheme}://{parts.netloc}{path}"}
+        before, found, _ = path.partition("/index.php")
+        if found and "doku" not in path:
+            return {"url": f"{parts.scheme}://{parts.netloc}{before}/api.php"}
+        # Where most installations keep it when pages have short addresses.
+        is_page = path.startswith("/wiki/") and not path.endswith(".php")
+        return {"url": f"{parts.scheme}://{parts.netloc}/w/api.php"} if is_page else None
 
     def check(self) -> list[str]:
         """Log in, ask for one page and the last change, and say what does not work."""

@@ -48,6 +48,9 @@ class Share:
     def remove(self, id: str) -> None:
         del self.server.files[id]
 
+    def break_part(self, id: str) -> None:
+        self.server.forbidden.add(id.rpartition("/")[0])
+
     def break_root(self) -> None:
         self.server.fault = self.broken_by
 

@@ -23,7 +23,10 @@ EVERYONE = frozenset({"everyone"})
 
 
 class SourceUnderTest(Protocol):
-    """A source the suite may change. Ids are the connector's, texts are plain words."""
+    """A source the suite may change. Ids are the connector's, texts are plain words.
+
+    It may also have ``break_part(id)``, which makes the place where that item lies unreadable and nothing else.
+    """
 
     def connect(self) -> Connector:
         """Make a connector to this source, as a new process would."""
@@ -164,6 +167,19 @@ class ConnectorContract:
         assert error is not None or any(
             isinstance(event, Failed) and not event.scope and event.id is None for event in events
         )
+        assert not _plan_of(events, known).removed
+
+    def test_what_cannot_be_listed_keeps_its_documents(
+        self, source: SourceUnderTest, connector: Connector
+    ) -> None:
+        break_part = getattr(source, "break_part", None)
+        if break_part is None:
+            pytest.skip("no part of this source can fail alone")
+        known, cursor = self._known(connector)
+        break_part(self.ids[1])
+        events, _ = _until_it_ends(source.connect(), cursor)
+
+        assert any(isinstance(event, Failed) for event in events)
         assert not _plan_of(events, known).removed
 
     def test_an_outage_hides_no_secret_in_its_text(

@@ -106,6 +106,20 @@ def test_anybody_may_use_a_public_gpt_and_no_other(client: TestClient) -> None:
     assert client.post("/v1/gpts/other/ask", json={**asked, "release": "1.0.0"}).status_code == 401
 
 
+def test_a_public_gpt_is_public_through_the_other_doors_too(client: TestClient) -> None:
+    asked = {"question": "What is the guest network called?"}
+    said = {"model": "other", "messages": [{"role": "user", "content": asked["question"]}]}
+    placeholder = {"Authorization": "Bearer none"}
+
+    assert "Keller-Guest" in client.post("/v1/gpts/other/ask/stream", json=asked).text
+    assert "Keller-Guest" in client.post("/gpts/other/actions/ask", json=asked).text
+    assert "Keller-Guest" in client.post("/v1/chat/completions", json=said, headers=placeholder).text
+    assert [one["id"] for one in client.get("/v1/models", headers=placeholder).json()["data"]] == ["other"]
+    assert client.post("/v1/gpts/helper/ask/stream", json=asked).status_code == 401
+    assert client.post("/gpts/helper/actions/ask", json=asked).status_code == 401
+    assert client.post("/v1/chat/completions", json={**said, "model": "helper"}).status_code == 404
+
+
 def test_a_wrong_key_does_not_pass_as_nobody(client: TestClient) -> None:
     assert call(client, "other", "kbm_wrong").status_code == 401
 

@@ -28,7 +28,6 @@ N, df and the mean length are those of the rows that the caller may see, at the 
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import threading
@@ -189,10 +188,13 @@ def words_held(question: Question, texts: Sequence[str]) -> NDArray[np.bool_]:
         for run in _RUN.findall(_normal(text)):
             found = of_run.get(run)
             if found is None:
-                stems = (stem for stems, _ in _question_run(run)[0] for stem in stems)
-                found = of_run[run] = functools.reduce(int.__or__, (wanted.get(stem, 0) for stem in stems), 0)
+                found = 0
+                for stem in _run_stems(run) & wanted.keys():
+                    found |= wanted[stem]
+                of_run[run] = found
             bits |= found
-        held[row] = [bool(bits >> at & 1) for at in range(len(question.words))]
+        if bits:
+            held[row] = [bool(bits >> at & 1) for at in range(len(question.words))]
     return held
 
 
@@ -365,6 +367,11 @@ def _question_run(run: str) -> tuple[tuple[tuple[tuple[int, ...], bool], ...], t
         words.append((_once(joined), False))
     words += [(_once(_stems_of(piece)), True) for piece in pieces]
     return tuple(words), tuple(_hash(gram) for gram in _grams(run))
+
+
+@lru_cache(maxsize=20_000)
+def _run_stems(run: str) -> frozenset[int]:
+    return frozenset(stem for stems, _ in _question_run(run)[0] for stem in stems)
 
 
 def _once(stems: list[int]) -> tuple[int, ...]:

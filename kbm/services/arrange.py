@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from kbm.domain.answers import Passage
 from kbm.domain.identity import ChunkId
@@ -49,17 +50,17 @@ def fold(passages: Sequence[Passage]) -> list[tuple[Passage, tuple[Passage, ...]
     Equal means the same letters and digits under the same heading, whatever the spaces and signs, or one wholly
     inside the other. A word or a number that differs is a difference that somebody must see.
     """
-    kept: list[tuple[Passage, str, list[Passage]]] = []
+    kept: list[tuple[Passage, list[Passage]]] = []
+    letters = cache(_letters)
     for one in passages:
-        letters = _letters(one.text)
-        for first, others, same in kept:
-            if one.document_id != first.document_id and _same(one, letters, first, others):
+        for first, same in kept:
+            if one.document_id != first.document_id and _same(one, first, letters):
                 if all(one.document_id != known.document_id for known in same):
                     same.append(one)
                 break
         else:
-            kept.append((one, letters, []))
-    return [(first, tuple(same)) for first, _, same in kept]
+            kept.append((one, []))
+    return [(first, tuple(same)) for first, same in kept]
 
 
 def with_neighbours(
@@ -75,10 +76,10 @@ def with_neighbours(
     return tuple(found)
 
 
-def _same(one: Passage, letters: str, other: Passage, others: str) -> bool:
+def _same(one: Passage, other: Passage, letters: Callable[[str], str]) -> bool:
     if [name.casefold() for name in one.section] != [name.casefold() for name in other.section]:
         return False
-    short, long = sorted((letters, others), key=len)
+    short, long = sorted((letters(one.text), letters(other.text)), key=len)
     return short == long or (len(short) >= NEARLY_ALL * len(long) and short in long)
 
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
 
-from kbm.domain.calibration import from_json
+from kbm.domain.calibration import Calibration, from_json
 from kbm.domain.evaluation import Difference, GateReport, GateVerdict, Override
 from kbm.domain.identity import Digest
 from kbm.domain.releases import AnswerSpec, IndexSpec, Release, ReleaseContent, ReleaseState, Version
@@ -51,7 +52,7 @@ def release_of(row: Row[Any]) -> Release:
         index_digest=Digest(row.index_digest),
         index_spec=IndexSpec(**json.loads(row.index_spec)),
         answer_spec=answer_spec_of(row.answer_spec),
-        calibration=from_json(json.loads(row.calibration)) if row.calibration else None,
+        calibration=_calibration_of(row.calibration) if row.calibration else None,
         sources=tuple(json.loads(row.sources)),
         epoch=row.epoch,
         n_documents=row.n_documents,
@@ -69,6 +70,13 @@ def release_of(row: Row[Any]) -> Release:
     )
 
 
+@lru_cache(maxsize=64)
+def _calibration_of(stored: str) -> Calibration:
+    """Read measured thresholds; every answer does, and it is the live release's nearly always."""
+    return from_json(json.loads(stored))
+
+
+@lru_cache(maxsize=64)
 def answer_spec_of(stored: str) -> AnswerSpec:
     """Read an answer spec as it is stored."""
     kept: dict[str, Any] = json.loads(stored)  # Any is JSON

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, select, update
 
 from kbm.domain.evaluation import GateReport, Override
 from kbm.domain.identity import ContentHash, DocumentId, VersionId
@@ -29,6 +29,14 @@ from kbm.store.schema import document, document_version, membership, pointer, po
 from kbm.store.segments import Segments
 
 LIVE, PREVIOUS = "live", "previous"
+
+
+_POINTED = (
+    select(release)
+    .join(pointer, (pointer.c.gpt == release.c.gpt) & (pointer.c.seq == release.c.seq))
+    .where(pointer.c.gpt == bindparam("gpt"), pointer.c.name == bindparam("name"))
+)
+"""Made once, as every answer asks for it."""
 
 
 class Releases(Segments):
@@ -99,13 +107,8 @@ class Releases(Segments):
         return self._pointed(gpt, LIVE)
 
     def _pointed(self, gpt: str, name: str) -> Release | None:
-        query = (
-            select(release)
-            .join(pointer, (pointer.c.gpt == release.c.gpt) & (pointer.c.seq == release.c.seq))
-            .where(pointer.c.gpt == gpt, pointer.c.name == name)
-        )
         with self._reads.connect() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_POINTED, {"gpt": gpt, "name": name}).first()
         return release_of(row) if row else None
 
     def previous(self, gpt: str) -> Release | None:

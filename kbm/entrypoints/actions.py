@@ -40,6 +40,9 @@ _TITLE_CHARS = 80
 _LABEL_CHARS = 300
 _LONG = frozenset({"text", "quote", "answer"})
 _DOOR = "action"
+_CONVERSATION = "openai-conversation-id"
+"""ChatGPT sends it with each call: questions asked again in one conversation are seen to belong together."""
+_USER_CHARS = 200
 
 GptInPath = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$", examples=["offers"])]
 
@@ -200,13 +203,15 @@ class ActionNoted(BaseModel):
 def post_ask(
     gpt: GptInPath,
     body: ActionQuestion,
+    request: Request,
     kbm: KbmDep,
     caller: Annotated[Caller, Depends(Allowed(Action.ASK, _DOOR))],
 ) -> ActionAnswer:
     """Answer a question from the company's documents, in cited sentences. Use it first. Show the answer with its
     quotes, titles and urls, and its notice; when it is unanswered, say so and add nothing of your own.
     """
-    made = ActionAnswer.of(kbm.ask.run(gpt, body.question, caller))
+    label = request.headers.get(_CONVERSATION, "")[:_USER_CHARS] or None
+    made = ActionAnswer.of(kbm.ask.run(gpt, body.question, caller, user=label))
     return fitted(made, [made, *made.citations])
 
 

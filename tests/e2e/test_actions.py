@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any  # OpenAPI has no types here
 
@@ -200,6 +201,19 @@ def test_operations_need_a_key_for_their_gpt(locked: Kbm, outside: TestClient) -
 
     assert outside.post("/gpts/helper/actions/ask", json=body).status_code == 401
     assert outside.post("/gpts/helper/actions/ask", json=body, headers=headers).status_code == 404
+
+
+def test_questions_of_one_conversation_carry_its_label(kbm: Kbm, client: TestClient) -> None:
+    headers = {"openai-conversation-id": "conversation-7"}
+    body = {"question": "How heavy is the press?"}
+    client.post("/gpts/helper/actions/ask", json=body, headers=headers)
+    client.post("/gpts/helper/actions/ask", json=body)
+    kbm.ask.settle()
+    logged = kbm.journal.questions.log("helper", kbm.clock.now() - timedelta(days=1))
+    mine = [one for one in logged if one.question == body["question"] and one.door == "action"]
+
+    assert len({one.label for one in mine}) == 2
+    assert "conversation-7" not in str([one.label for one in mine])
 
 
 def test_feedback_reaches_only_answers_of_this_gpt(client: TestClient) -> None:

@@ -171,6 +171,7 @@ def test_everything_that_may_not_be_seen_looks_the_same(house: House) -> None:
         "absent": f"/documents/{document_id('docs', 'nope.txt')}",
         "no such release": f"/documents/{document_id('docs', 'leave.txt')}?gpt=helper&release=7.7.7",
         "no id": "/documents/x",
+        "no such gpt": f"/documents/{document_id('docs', 'leave.txt')}?gpt=nope",
     }
     found = {name: house.client.get(path) for name, path in pages.items()}
     del house.source.items["leave.txt"]

@@ -21,7 +21,7 @@ from kbm.domain.access import Action
 from kbm.domain.documents import Span
 from kbm.entrypoints.api.access import KbmDep, caller_as
 from kbm.entrypoints.api.described import routes_of
-from kbm.errors import KeyRefused
+from kbm.errors import KeyRefused, NotFound
 from kbm.services.page_words import WORDS, day, language_for
 from kbm.services.retrieve import Caller
 
@@ -86,7 +86,10 @@ def _reader(request: Request, kbm: Kbm, gpt: str | None) -> Caller | None:
             raise
         return None  # the token of the link decides
     kbm.access.count(subject)
-    kbm.access.allow(subject, Action.READ, gpt)
+    try:
+        kbm.access.allow(subject, Action.READ, gpt)
+    except NotFound:
+        return None  # a GPT that is not there, or not theirs, is told as a document that is not
     return caller_as(subject, "page")
 
 

@@ -80,7 +80,8 @@ def doctor(
         ),
     ] = False,
     key: Annotated[
-        str, typer.Option("--key", envvar="KBM_KEY", help="With --chatgpt: the key that the GPT would have.")
+        str,
+        typer.Option("--key", envvar="KBM_KEY", help="With --chatgpt: the key of the GPT (also KBM_KEY)."),
     ] = "",
     as_json: Json = False,
 ) -> None:

@@ -43,6 +43,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[sources.NAME.brake]", sections.BrakeSection),
     ("[gpts.NAME]", sections.GptSection),
     ("[gpts.NAME.people]", sections.PeopleSection),
+    ("[gpts.NAME.answers]", sections.AnswersSection),
     ("[gpts.NAME.release]", sections.ReleaseSection),
     ("[chat]", sections.ChatSection),
     ("[report]", sections.ReportSection),

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
+from pydantic import Field
 
 from kbm.domain.documents import Blob
 from kbm.domain.sync import Event, Failed, Mark, Ref
@@ -62,6 +63,10 @@ _NEVER_HTML = frozenset(
 
 class WebDavSettings(HttpSettings, FileChoice):
     """Keys of a source of kind ``files`` on a WebDAV server; ``url`` is checked without ``webdav+``."""
+
+    max_requests_per_second: float = Field(
+        default=100.0, gt=0, le=10_000, description="To one host, at most; each folder is one request."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +244,8 @@ def _entry(path: str, response: Any) -> _Entry:
     return _Entry(
         path,
         is_folder=found.find(f"{_DAV}resourcetype/{_DAV}collection") is not None,
-        etag=(found.findtext(f"{_DAV}getetag") or "").strip(),
+        # Apache calls the etag of a file weak for as long as a second edit could follow within the same second.
+        etag=(found.findtext(f"{_DAV}getetag") or "").strip().removeprefix("W/"),
         size=int(size) if size.isdigit() else None,
         modified=(found.findtext(f"{_DAV}getlastmodified") or "").strip(),
     )

@@ -280,6 +280,22 @@ def test_a_key_in_the_header_reads_what_it_may(locked: House) -> None:
     assert locked.client.get(path, headers={"Authorization": "Bearer kbm_x"}).status_code == 401
 
 
+def test_a_token_opens_one_document_of_one_release_of_one_gpt(locked: House) -> None:
+    """Whoever may read them all still opens no other with it."""
+    mine, other = (document_id("docs", name) for name in ("leave.txt", "evil.txt"))
+    link = locked.kbm.links.to(mine, "helper", "1.0.0", frozenset({"everyone"}))
+    token = link.partition("&t=")[2]
+    record, another = (locked.kbm.catalogue.documents.document(one) for one in (mine, other))
+    assert record
+    assert another
+    opened = locked.kbm.links.opened
+
+    assert opened(token, record, "helper", "1.0.0")
+    assert opened(token, another, "helper", "1.0.0") is None
+    assert opened(token, record, "other", "1.0.0") is None
+    assert opened(token, record, "helper", "1.0.1") is None
+
+
 def test_links_of_one_day_are_the_same(locked: House) -> None:
     headers = locked.key(HR)
     question = "How much is the pay of the board?"

@@ -17,6 +17,7 @@ from kbm.entrypoints.cli.main import app
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import ONE_FOLDER_TOML, kbm_over
 from kbm.testing.fakes import FakeClock, FakeConnector, NoProgress
+from tests.integration.deaths import deaths
 
 LEAVE = "How many days of leave do employees get?"
 
@@ -74,14 +75,11 @@ with kbm_over(folder, FakeConnector(), clock=clock) as kbm:
 """
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(
-    ("point", "work"),
-    [("journal.record", "ask"), ("journal.forget", "forget"), ("journal.redact", "redact")],
-)
+@pytest.mark.parametrize(("point", "when"), deaths("journal.record", "journal.forget", "journal.redact"))
 def test_killed_at_any_step_receipts_hold_and_the_work_can_be_done_again(
-    tmp_path: Path, point: str, work: str, when: str
+    tmp_path: Path, point: str, when: str
 ) -> None:
+    work = {"journal.record": "ask", "journal.forget": "forget", "journal.redact": "redact"}[point]
     clock = FakeClock()
     source = FakeConnector(
         items={"leave.txt": "Employees get 30 days of leave a year.", "press.txt": "The press."}

@@ -1,14 +1,14 @@
-"""Kills one topic at each of its steps, in one process that does nothing but fork.
+"""Kills topics at each of their steps, in one process that does nothing but fork.
 
 ::
 
-    python -m tests.faults.runner TOPIC FOLDER once|rest|ENOSPC|ENOSPC/8|EIO
+    echo '["TOPIC", "FOLDER", "once"]' | python -m tests.faults.runner      # or rest, ENOSPC, ENOSPC/8, EIO
 
 Importing everything takes seconds, running a command a tenth of one: so this process imports once, opens nothing,
 starts no thread, and lets children do the work. A case is: copy the prepared folder, let a child run the topic's
 commands until it kills itself at the named step, let another child look at a copy of what it left, let a third one
 run the commands again, and look at the end. Commands that were finished are not repeated, as no person or cron
-would. The result is one line of JSON: what each case came to.
+would. Each line of JSON that comes in is answered by one: what each case came to.
 """
 
 from __future__ import annotations
@@ -236,15 +236,16 @@ def load() -> None:
         raise RuntimeError(f"a process of {threads} threads must not fork")
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Run as a command."""
-    name, folder, which = arguments
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     load()
-    lines = run(TOPICS[name], Path(folder).resolve(), which)
-    sys.stdout.write(json.dumps(lines) + "\n")
+    for line in sys.stdin:
+        name, folder, which = json.loads(line)
+        sys.stdout.write(json.dumps(run(TOPICS[name], Path(folder).resolve(), which)) + "\n")
+        sys.stdout.flush()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_kill_points import folder, told
-
-__all__ = ["folder"]
+from tests.faults.conftest import Tell
 
 
 @pytest.mark.parametrize(
@@ -21,9 +19,9 @@ __all__ = ["folder"]
 )
 @pytest.mark.parametrize("topic", ["nightly", "compact", "erase", "backup"])
 def test_whichever_step_fails_nothing_is_lost_and_the_next_run_completes(
-    topic: str, which: str, folder: Path
+    tell: Tell, topic: str, which: str, folder: Path
 ) -> None:
-    lines = told(topic, folder, which)
+    lines = tell(topic, folder, which)
 
     assert [f"{line['point']}: {problem}" for line in lines for problem in line["problems"]] == []
     assert len(lines) > 1

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kbm.domain.documents import Blob
 from kbm.domain.identity import digest
@@ -33,7 +33,9 @@ from kbm.errors import ConfigError, ConnectorError, ConnectorUnavailable
 from kbm.ports import ConnectorSettings
 from kbm_connectors.http import HttpSettings
 from kbm_connectors.mediawiki_api import MediaWikiApi, Page, part_of
-from kbm_connectors.settings import validated
+from kbm_connectors.mediawiki_cursor import Cursor, moment_of, newest, written
+from kbm_connectors.mediawiki_dump import SUFFIXES, MediaWikiDump, is_dump
+from kbm_connectors.settings import local_path, validated
 
 OVERLAP = timedelta(minutes=10)
 """Changes this long before the last one are read again: a slow edit is listed after later ones."""
@@ -49,6 +51,10 @@ _PAGE = {
 class MediaWikiSettings(HttpSettings):
     """Keys of a source of kind ``mediawiki``."""
 
+    url: str = Field(
+        min_length=1, description="The wiki's api.php, https:// or http://, or a dump: a path to .xml.gz."
+    )
+
     namespaces: tuple[int, ...] = Field(
         default=(), description="Numbers of the namespaces to read; empty: those the wiki counts as content."
     )
@@ -56,28 +62,10 @@ class MediaWikiSettings(HttpSettings):
     exclude_categories: tuple[str, ...] = Field(default=(), description="No pages in one of these.")
     full_every_days: int = Field(default=7, ge=0, le=90, description="Days between full listings; 0: always.")
 
-
-@dataclass(frozen=True, slots=True)
-class _Cursor:
-    """Up to which recent change everything was listed; times are the wiki's own."""
-
-    settings: str
-    rcid: int
-    changed: datetime
-    full: datetime
-
+    @field_validator("url")
     @classmethod
-    def of(cls, cursor: Json) -> _Cursor | None:
-        """Read a stored cursor; None when it is none of this connector's."""
-        match cursor:
-            case {"settings": str(settings), "rcid": int(rcid), "changed": str(changed), "full": str(full)}:
-                return cls(settings, rcid, _moment(changed), _moment(full))
-        return None
-
-    def as_json(self) -> Json:
-        """Give the cursor as it is stored."""
-        times = {"changed": _written(self.changed), "full": _written(self.full)}
-        return {"settings": self.settings, "rcid": self.rcid, **times}
+    def _web_address(cls, url: str) -> str:
+        return url if url.endswith(SUFFIXES) and "://" not in url else super()._web_address(url)
 
 
 @dataclass(slots=True)
@@ -93,7 +81,7 @@ class MediaWikiConnector:
     """Lists and renders the pages of a wiki."""
 
     kind: ClassVar[str] = "mediawiki"
-    url_is_path: ClassVar[bool] = False
+    url_is_path: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -108,6 +96,15 @@ class MediaWikiConnector:
         self._api = MediaWikiApi(name, self.settings, root, pause)
         self._wanted = {_category(one) for one in self.settings.categories}
         self._unwanted = {_category(one) for one in self.settings.exclude_categories}
+        self._dump: MediaWikiDump | None = None
+        if "://" not in self.settings.url:
+            if self._wanted or self._unwanted:
+                raise ConfigError(
+                    f"sources.{name}.categories: only the wiki itself can tell, not a dump of it"
+                )
+            self._dump = MediaWikiDump(
+                name, local_path(name, self.settings.url, root), self.settings.namespaces
+            )
         self._digest = digest(
             "mediawiki",
             self.settings.url,
@@ -122,8 +119,11 @@ class MediaWikiConnector:
         )
 
     @classmethod
-    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:  # noqa: ARG003 - named by the port
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:
         """Propose the settings for an address of MediaWiki's: its interface, or a page by its usual address."""
+        if "://" not in url:
+            is_one = url.endswith(SUFFIXES) and is_dump(local_path("new", url, root))
+            return {"url": url} if is_one else None
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return None
@@ -139,6 +139,8 @@ class MediaWikiConnector:
 
     def check(self) -> list[str]:
         """Log in, ask for one page and the last change, and say what does not work."""
+        if self._dump:
+            return self._dump.check()
         try:
             namespaces = self._namespaces()
             self._last_change()
@@ -151,7 +153,10 @@ class MediaWikiConnector:
 
     def scan(self, cursor: Json) -> Iterator[Event]:
         """List what changed since *cursor*, or everything when it is too old or a full listing is due."""
-        since = _Cursor.of(cursor)
+        if self._dump:
+            yield from self._dump.scan()
+            return
+        since = Cursor.of(cursor)
         now, last = self._last_change()
         if since is None or since.settings != self._digest or self._is_due(since, now):
             yield from self._full(now, last)
@@ -162,7 +167,7 @@ class MediaWikiConnector:
             yield from self._full(now, last)
             return
         yield from self._changed(changes, _Scan(self._namespaces()))
-        yield Mark(cursor=_Cursor(self._digest, *_newest(changes, since), since.full).as_json())
+        yield Mark(cursor=Cursor(self._digest, *newest(changes, since), since.full).as_json())
 
     def fetch(self, ref: Ref) -> Blob:
         """Render one page as it is now.
@@ -171,6 +176,8 @@ class MediaWikiConnector:
             ConnectorUnavailable: it is gone, or the wiki does not answer.
             ConnectorRefused: its text is hidden.
         """
+        if self._dump:
+            return self._dump.fetch(ref)
         asked = {"prop": "revisions", "rvprop": "ids|content|contentmodel|sha1", "rvslots": "main"}
         page = next(self._api.pages("pageids", [ref.id], asked))
         revision = next(iter(page.get("revisions", [])), None)
@@ -200,8 +207,8 @@ class MediaWikiConnector:
     # --- the whole wiki
 
     def _full(self, now: datetime, last: Page | None) -> Iterator[Event]:
-        since = _Cursor(
-            self._digest, last["rcid"] if last else 0, _moment(last["timestamp"]) if last else now, now
+        since = Cursor(
+            self._digest, last["rcid"] if last else 0, moment_of(last["timestamp"]) if last else now, now
         )
         scan = _Scan(self._namespaces())
         for namespace in scan.namespaces:
@@ -225,7 +232,7 @@ class MediaWikiConnector:
         if changes is None:
             raise self._api.http.unavailable("the list of recent changes was cut while the pages were listed")
         yield from self._changed(changes, scan)
-        yield Mark(cursor=_Cursor(self._digest, *_newest(changes, since), now).as_json(), full=True)
+        yield Mark(cursor=Cursor(self._digest, *newest(changes, since), now).as_json(), full=True)
 
     def _last_page(self, namespace: int) -> Page | None:
         asked = {
@@ -261,19 +268,19 @@ class MediaWikiConnector:
         now = answer.get("curtimestamp")
         if not isinstance(now, str):
             raise self._api.http.unavailable("the wiki does not tell its time")
-        return _moment(now), next(iter(changes), None)
+        return moment_of(now), next(iter(changes), None)
 
-    def _is_due(self, since: _Cursor, now: datetime) -> bool:
+    def _is_due(self, since: Cursor, now: datetime) -> bool:
         return not since.full <= now < since.full + timedelta(days=self.settings.full_every_days)
 
-    def _changes(self, since: _Cursor) -> list[Page] | None:
+    def _changes(self, since: Cursor) -> list[Page] | None:
         """Give all changes since a cursor, with some before it; None when it is too old to tell."""
         asked = {
             "list": "recentchanges",
             "rcprop": "ids|timestamp|title|loginfo",
             "rctype": "edit|new|log",
             "rcdir": "newer",
-            "rcstart": _written(since.changed - OVERLAP),
+            "rcstart": written(since.changed - OVERLAP),
             "rclimit": "max",
         }
         changes = [one for part in self._api.query(asked) for one in part_of(part, "recentchanges")]
@@ -344,30 +351,12 @@ class MediaWikiConnector:
             url=page.get("fullurl", ""),
             author=revision.get("user", ""),
             media_type="text/html",
-            modified=_moment(revision["timestamp"]),
+            modified=moment_of(revision["timestamp"]),
             size=revision.get("size"),
         )
-
-
-def _newest(changes: list[Page], since: _Cursor) -> tuple[int, datetime]:
-    if not changes:
-        return since.rcid, since.changed
-    last = max(changes, key=lambda one: (one["timestamp"], one["rcid"]))
-    return last["rcid"], _moment(last["timestamp"])
 
 
 def _category(name: str) -> str:
     """Write a category as the wiki does: spaces, first letter upper."""
     name = " ".join(name.replace("_", " ").split())
     return name[:1].upper() + name[1:]
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise ConnectorUnavailable(f"the wiki wrote {text[:40]!r} for a time") from None
-
-
-def _written(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,9 +1,9 @@
-"""The connector ``mediawiki`` keeps the promises of every connector, against a wiki that misbehaves."""
+"""The connector ``mediawiki`` keeps the promises of every connector, against a wiki and against a dump."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,48 @@ class Wiki:
 
     def break_root(self) -> None:
         self.fake.close()
+
+
+@dataclass
+class Dump:
+    """A dump that is made anew after each change; revisions count up."""
+
+    root: Path
+    texts: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def connect(self) -> MediaWikiConnector:
+        return MediaWikiConnector("wiki", {"url": "wiki.xml"}, self.root)
+
+    def make(self, id: str, text: str) -> None:
+        revision = 1 + max((n for n, _ in self.texts.values()), default=0)
+        self.texts[id] = revision, text
+        self._write()
+
+    edit = make
+
+    def remove(self, id: str) -> None:
+        del self.texts[id]
+        self._write()
+
+    def break_root(self) -> None:
+        path = self.root / "wiki.xml"
+        path.write_bytes(path.read_bytes()[:-30])
+
+    def _write(self) -> None:
+        pages = "".join(
+            f"<page><title>Seite {id}</title><ns>0</ns><id>{id}</id>"
+            f"<revision><id>{n}</id><text>{text}</text></revision></page>"
+            for id, (n, text) in self.texts.items()
+        )
+        (self.root / "wiki.xml").write_text(f"<mediawiki>{pages}</mediawiki>")
+
+
+class TestMediaWikiDump(ConnectorContract):
+    ids = ("11", "12", "13")
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Dump:
+        return Dump(tmp_path)
 
 
 class TestMediaWiki(ConnectorContract):

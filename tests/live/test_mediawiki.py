@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -226,3 +227,17 @@ def test_only_pages_of_the_wanted_categories_are_read(wiki: Wiki) -> None:
     wiki.edit("Eins", "Text")
     plan = core.sync(connector)
     assert (plan.added, plan.removed) == ((draft,), (page,))
+
+
+def test_a_dump_holds_the_pages_of_the_wiki(wiki: Wiki) -> None:
+    page = wiki.edit("Seite", "== Frist ==\nEs sind '''14 Tage'''.")
+    wiki.edit("Weiter", "#WEITERLEITUNG [[Seite]]")
+    command = [PHP, f"{CODE}/maintenance/dumpBackup.php", "--full", "--quiet"]
+    done = subprocess.run(command, env=wiki.env, check=True, timeout=60, capture_output=True)
+    (wiki.root / "wiki.xml.gz").write_bytes(gzip.compress(done.stdout))
+    online, offline = Core(), Core()
+    online.sync(wiki.connect())
+    offline.sync(MediaWikiConnector("wiki", {"url": "./wiki.xml.gz"}, wiki.root))
+
+    assert offline.known.keys() == online.known.keys() >= {page}
+    assert offline.holds("<h2>Frist</h2>\n<p>Es sind 14 Tage.</p>") == 1

@@ -1,7 +1,7 @@
 """Kill each topic before and after each of its steps; nothing that was promised may break.
 
 A test is a topic; all of them share one process, which does nothing but fork (see :mod:`tests.faults.runner`). Here
-each step is killed once, before or after it. The slow tier kills the rest, and in each topic the steps another one owns.
+each step is killed once, before or after it. The slow tier kills the rest, and in each topic the steps of others.
 """
 
 from __future__ import annotations

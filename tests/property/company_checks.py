@@ -257,7 +257,9 @@ class CheckedCompany(RuleBasedStateMachine):
         )
         # What several pages say in the same words comes once, with the others named beside it.
         return {
-            place.item_id: passage.text for passage in found.passages for place in (passage, *passage.also_in)
+            item: passage.text
+            for passage in found.passages
+            for item in (passage.item_id, *(place.item_id for place in passage.also_in))
         }
 
     def live_answers_each_reader_group_from_its_content(self) -> None:

@@ -6,11 +6,14 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from kbm.bootstrap import Kbm
 from kbm.domain.answers import Verdict
 from kbm.domain.evaluation import GoldenQuestion
 from kbm.domain.releases import Release, release_digest
 from kbm.domain.versioning import Bump, between
+from kbm.entrypoints.cli.confidence import confidence_json, show_confidence
 from kbm.services.retrieve import Caller
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
@@ -141,3 +144,20 @@ def test_golden_questions_and_verdicts_are_counted_once_there_are_enough(tmp_pat
         assert (first.calibration.n_golden, first.calibration.n_verdicts) == (0, 0)
         assert second.calibration is not None
         assert (second.calibration.n_golden, second.calibration.n_verdicts) == (40, 60)
+
+
+def test_eval_tells_thresholds_and_what_they_rest_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with kbm_over(tmp_path / "large", company()) as large, kbm_over(tmp_path / "small", company(5)) as small:
+        measured, shipped = built(large), built(small)
+    show_confidence(measured)
+    show_confidence(shipped)
+    told = capsys.readouterr().out
+
+    assert confidence_json(shipped)["measured"] is None
+    body = confidence_json(measured)
+    assert body["with_vectors"]["threshold"] == measured.thresholds(dense=True)[0]
+    assert len(body["measured"]["dense"]["points"]) == 9
+    assert "questions made of its own documents" in told
+    assert "as shipped" in told

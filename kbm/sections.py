@@ -145,7 +145,11 @@ class KbmSection(Section):
 
 
 class BrakeSection(Section):
-    """When a removal is too large to be normal: above *both* bounds it waits for a person."""
+    """When a loss is too large to be normal: above *both* bounds it waits for a person.
+
+    Contents count as removals do when they become empty, shrink or change their language; that many documents turn
+    into one text waits above the share alone, from three documents on.
+    """
 
     documents: int = Field(default=10, ge=0, description="Removals up to this number pass.")
     share: float = Field(default=0.10, ge=0, le=1, description="Removals up to this share of a source pass.")

@@ -196,3 +196,19 @@ def test_the_delay_of_each_kind_of_change_is_measured(tmp_path: Path) -> None:
             "new": (1, 3 * 3600.0),
             "removed": (1, 3 * 3600.0),
         }
+
+
+def test_an_erasure_finds_what_was_held_of_an_item(tmp_path: Path) -> None:
+    source = FakeConnector(items=articles(20))
+    with kbm_over(tmp_path, source) as kbm:
+        sync(kbm)
+        for at in range(14):
+            source.items[f"p/{at}.txt"] = f"Machine {at}."
+        held = sync(kbm).plan.held
+
+        kbm.erase.run("docs:p/3.txt", who="anna", reason="asked for", progress=NoProgress())
+
+        assert "p/3.txt" in held
+        kept = [path.read_bytes() for path in (tmp_path / ".kbm" / "raw").rglob("*") if path.is_file()]
+        assert b"Machine 4." in kept
+        assert b"Machine 3." not in kept

@@ -21,16 +21,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kbm.domain.documents import Blob
 from kbm.domain.sync import Event, Failed, Json, Mark, Ref
 from kbm.errors import ConfigError, ConnectorError, ConnectorUnavailable
 from kbm.ports import ConnectorSettings
 from kbm_connectors.dokuwiki_acl import Acl, readers
+from kbm_connectors.dokuwiki_folder import DokuWikiFolder
 from kbm_connectors.dokuwiki_rpc import DENIED, NO_PAGE, DokuWikiRpc, RpcError
 from kbm_connectors.http import HttpSettings
-from kbm_connectors.settings import validated
+from kbm_connectors.settings import local_path, validated
 
 DEPTH = 99
 _ADMIN = 255
@@ -45,15 +46,22 @@ Listed = dict[str, Any]
 class DokuWikiSettings(HttpSettings):
     """Keys of a source of kind ``dokuwiki``."""
 
+    url: str = Field(min_length=1, description="The wiki's address, or the path of its data folder.")
+    acl_file: str = Field(default="", description="With a data folder: the wiki's conf/acl.auth.php.")
     namespaces: tuple[str, ...] = Field(default=(), description="Only these namespaces, as in 'handbuch:it'.")
     exclude: tuple[str, ...] = Field(default=(), description="Namespaces or pages to leave out.")
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        return super()._web_address(url) if "://" in url else url
 
 
 class DokuWikiConnector:
     """Lists and renders the pages of a wiki."""
 
     kind: ClassVar[str] = "dokuwiki"
-    url_is_path: ClassVar[bool] = False
+    url_is_path: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -66,10 +74,21 @@ class DokuWikiConnector:
         self.name = name
         self.settings = validated(DokuWikiSettings, name, settings)
         self._rpc = DokuWikiRpc(name, self.settings, root, pause)
+        self._folder: DokuWikiFolder | None = None
+        if "://" not in self.settings.url:
+            acl_file = root / self.settings.acl_file if self.settings.acl_file else None
+            self._folder = DokuWikiFolder(name, local_path(name, self.settings.url, root), acl_file, root)
+        elif self.settings.acl_file:
+            raise ConfigError(
+                f"sources.{name}.acl_file: the wiki itself tells its rights; it is for a data folder"
+            )
 
     @classmethod
-    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:  # noqa: ARG003 - named by the port
+    def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:
         """Propose the settings for an address of DokuWiki's: a page or the interface."""
+        if "://" not in url:
+            folder = local_path("new", url, root)
+            return {"url": url} if (folder / "pages").is_dir() and (folder / "meta").is_dir() else None
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return None
@@ -80,6 +99,8 @@ class DokuWikiConnector:
 
     def check(self) -> list[str]:
         """Log in and list, and say what does not work."""
+        if self._folder and (problems := self._folder.check()):
+            return problems
         try:
             return [
                 f"{event.scope or self.settings.url}: {event.why}"
@@ -91,6 +112,9 @@ class DokuWikiConnector:
 
     def scan(self, cursor: Json) -> Iterator[Event]:  # the wiki's list of changes is no cursor to rely on
         """List every page the account sees; a namespace without any is a fault, never an empty one."""
+        if self._folder:
+            yield from self._in_folder(self._folder)
+            return
         self._rpc.log_in()
         acl = self._acl()
         asked_rights = acl is not None
@@ -117,6 +141,8 @@ class DokuWikiConnector:
             ConnectorUnavailable: it is gone, or the wiki does not answer.
             ConnectorRefused: the account may not read it any more.
         """
+        if self._folder:
+            return self._folder.fetch(ref)
         text = self._ask("core.getPageHTML", {"page": ref.id}, "wiki.getPageHTML", ref.id)
         if not isinstance(text, str) or not text.strip():
             # A page that is gone renders as nothing in older versions; one that is there has a date.
@@ -128,6 +154,19 @@ class DokuWikiConnector:
         whole = f"<!DOCTYPE html><html><head>{head}</head><body>\n{text}\n</body></html>\n"
         name = f"{ref.id.rpartition(':')[2]}.html"
         return Blob(data=whole.encode("utf-8", "replace"), name=name, media_type="text/html")
+
+    def _in_folder(self, folder: DokuWikiFolder) -> Iterator[Event]:
+        found: set[str] = set()
+        for event in folder.scan():
+            if isinstance(event, Mark):
+                for namespace in self.settings.namespaces:
+                    if not any(page.startswith(f"{namespace}:") for page in found):
+                        yield Failed(scope=_scope(f"{namespace}:"), why="there is no page in it")
+            if isinstance(event, Ref):
+                if not self._is_wanted(event.id):
+                    continue
+                found.add(event.id)
+            yield event
 
     def _pages(self, namespace: str) -> list[Listed]:
         options = {"depth": DEPTH, "hash": True}
@@ -179,6 +218,12 @@ class DokuWikiConnector:
                     hint="give it the right to read, and name it under `remoteuser` in the wiki's configuration",
                 ) from None
             raise self._rpc.http.unavailable(f"error {error.code}: {error.said}") from None
+
+    def _is_wanted(self, page: str) -> bool:
+        inside = not self.settings.namespaces or any(
+            page.startswith(f"{one}:") for one in self.settings.namespaces
+        )
+        return inside and not self._is_left_out(page)
 
     def _is_left_out(self, page: str) -> bool:
         return any(page == one or page.startswith(f"{one.rstrip(':*')}:") for one in self.settings.exclude)

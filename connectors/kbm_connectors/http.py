@@ -17,6 +17,7 @@ import json
 import re
 import ssl
 import time
+import weakref
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -295,6 +296,8 @@ class HttpClient:
                 trust_env=False,
                 follow_redirects=False,
             )
+            # Nobody tells a connector that it is not needed any more.
+            weakref.finalize(self, self._client.close)
         return self._client
 
     def _trust(self) -> ssl.SSLContext:

@@ -16,6 +16,7 @@ import imaplib
 import re
 import ssl
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -243,6 +244,8 @@ class ImapConnector:
                 _end(session)
                 raise
             self._session, self._open = session, None
+            # Nobody tells a connector that it is not needed any more.
+            weakref.finalize(self, _end, session)
         return self._session
 
     def _trust(self) -> ssl.SSLContext:

@@ -20,20 +20,27 @@ class Mailbox:
     fake: FakeImap
 
     def connect(self) -> ImapConnector:
-        return self.fake.connect()
+        return self.fake.connect(folders=["*"])
 
     def make(self, id: str, text: str) -> None:
-        self.fake.put("INBOX", id, text)
+        self.fake.put(_folder(id), id, text)
 
     def edit(self, id: str, text: str) -> None:
         self.remove(id)
         self.make(id, text)
 
     def remove(self, id: str) -> None:
-        self.fake.take("INBOX", id)
+        self.fake.take(_folder(id), id)
+
+    def break_part(self, id: str) -> None:
+        self.fake.closed = frozenset({_folder(id)})
 
     def break_root(self) -> None:
         self.fake.close()
+
+
+def _folder(id: str) -> str:
+    return "Wissen" if id.startswith("b") else "INBOX"
 
 
 class TestImap(ConnectorContract):

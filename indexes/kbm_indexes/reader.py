@@ -22,8 +22,9 @@ from kbm.domain.retrieval import Retrieval, Synonyms
 from kbm.errors import IndexDamaged
 from kbm_indexes import manifest as files
 from kbm_indexes.fusion import Ranking, fuse, share, signals
-from kbm_indexes.lexical import Question, QuestionWord, idf, tokenise_question, words_held
+from kbm_indexes.lexical import idf
 from kbm_indexes.manifest import KnownAnswer, Manifest
+from kbm_indexes.question import Question, QuestionWord, tokenise_question, words_held
 from kbm_indexes.ranking import (
     Mask,
     Matches,

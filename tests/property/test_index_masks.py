@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kbm_indexes.lexical import tokenise, tokenise_question
+from kbm_indexes.lexical import tokenise
+from kbm_indexes.question import tokenise_question
 from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments
 
 from kbm.domain.retrieval import Retrieval

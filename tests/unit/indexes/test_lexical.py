@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 from kbm_indexes import lexical
-from kbm_indexes.lexical import Counts, idf, length_norms, tokenise, tokenise_question, words_held
+from kbm_indexes.lexical import Counts, idf, length_norms, tokenise
+from kbm_indexes.question import tokenise_question, words_held
 
 
 def finds(question: str, text: str) -> bool:

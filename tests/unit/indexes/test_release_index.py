@@ -13,7 +13,8 @@ from typing import Any
 import bm25s
 import numpy as np
 import pytest
-from kbm_indexes.lexical import K1, B, Counts, tokenise, tokenise_question
+from kbm_indexes.lexical import K1, B, Counts, tokenise
+from kbm_indexes.question import tokenise_question
 from kbm_indexes.ranking import View, match, rank_terms, rank_vectors, view_grams, view_stems
 from kbm_indexes.release_index import IndexFolder, ReleaseIndex, SharedSegments, release_files
 from numpy.typing import NDArray

@@ -6,6 +6,7 @@ way for all. Each kind of place is a :class:`~kbm_connectors.files_tree.Tree` in
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -28,6 +29,7 @@ from kbm_connectors.settings import local_path, validated
 CHECKED_EVENTS = 10_000
 """How far :meth:`FilesConnector.check` looks: far enough to find what is wrong, soon enough to be waited for."""
 
+_DAV_PATH = re.compile(r"https?://[^/]+/(?:.*/)?(?:web)?dav(?:/|$)", re.IGNORECASE)
 _WEBDAV = ("webdav+https://", "webdav+http://")
 _OTHER_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 
@@ -72,6 +74,8 @@ class FilesConnector:
         """Propose the settings for a folder, an archive, a repository or a WebDAV address; None for anything else."""
         if url.lower().startswith((*_WEBDAV, GIT)):
             return {"url": url}
+        if _DAV_PATH.match(url):
+            return {"url": f"webdav+{url}"}
         if "://" in url and not url.startswith("file://"):
             return None
         path = local_path("new", url, root)

@@ -16,6 +16,7 @@ from kbm.errors import ConfigError, ConnectorRefused, NotFound, UsageError
 from kbm.services.connect import personal_data, toml_block
 from kbm.testing.builders import ONE_FOLDER_TOML
 from kbm.testing.fakes import NoProgress
+from tests.unit.connectors.dav_server import serving
 
 
 @pytest.fixture
@@ -192,3 +193,18 @@ def test_names_and_texts_come_through_toml(root: Path) -> None:
 
 def test_what_looks_like_a_placeholder_already_is_no_personal_data() -> None:
     assert personal_data("[e-mail] and [phone], but bob@test.example") == {"e-mail": 1}
+
+
+def test_a_webdav_folder_is_recognised_by_its_address(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAV_PASSWORD", "correct-horse")
+    keys = {"user": "kbm", "password": "env:DAV_PASSWORD", "allow_private": True}
+    with serving() as server, opened(root) as kbm:
+        server.files["hr/leave.txt"] = "30 days."
+        made = kbm.connect.propose(f"http://127.0.0.1:{server.port}/dav", more=keys)
+        kbm.connect.write(made)
+    written = (root / "kbm.toml").read_text()
+
+    assert made.kind == "files"
+    assert [one.item_id for one in made.samples] == ["hr/leave.txt"]
+    assert f'url = "webdav+http://127.0.0.1:{server.port}/dav"' in written
+    assert "correct-horse" not in written

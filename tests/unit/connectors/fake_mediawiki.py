@@ -50,6 +50,7 @@ class FakeMediaWiki(FakeWeb):
     now: datetime = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
     sessions: set[str] = field(default_factory=set)
     keeps_continue: bool = True
+    shown_to_visitors: int = 10**9  # pages a visitor sees
     said_at_login: str = "Incorrect username or password entered."
     _n: int = 100
 
@@ -119,10 +120,11 @@ class FakeMediaWiki(FakeWeb):
         ):
             said = {"error": {"code": "assertuserfailed", "info": "You are no longer logged in."}}
         else:
-            said = self._said(asked.params)
+            is_visitor = asked.headers.get("Cookie", "").partition("=")[2] not in self.sessions
+            said = self._said(asked.params, self.shown_to_visitors if is_visitor else 10**9)
         return Answer(json.dumps(said).encode(), headers=headers)
 
-    def _said(self, params: dict[str, str]) -> dict[str, Any]:
+    def _said(self, params: dict[str, str], n_shown: int) -> dict[str, Any]:
         if params["action"] == "parse":
             return {"parse": {"text": self._rendered(params["text"])}}
         if "meta" in params:
@@ -134,7 +136,7 @@ class FakeMediaWiki(FakeWeb):
         if params.get("list") == "recentchanges":
             return self._recent(params)
         if "generator" in params or params.get("list") == "allpages":
-            return self._all(params)
+            return self._all(params, n_shown)
         ids = [int(one) for one in params.get("pageids", "").split("|") if one]
         found = [
             self._shown(self.pages[id], params) if id in self.pages else _missing(pageid=id) for id in ids
@@ -150,7 +152,7 @@ class FakeMediaWiki(FakeWeb):
             found.append(shown)
         return _whole({"pages": found})
 
-    def _all(self, params: dict[str, str]) -> dict[str, Any]:
+    def _all(self, params: dict[str, str], n_shown: int) -> dict[str, Any]:
         prefix = "gap" if "generator" in params else "ap"
         pages = sorted(
             (
@@ -159,7 +161,7 @@ class FakeMediaWiki(FakeWeb):
                 if p.ns == int(params[f"{prefix}namespace"]) and not p.is_redirect
             ),
             key=lambda page: page.title,
-        )
+        )[:n_shown]
         if params.get("apdir") == "descending":
             return _whole(
                 {"allpages": [{"pageid": page.id, "title": page.title} for page in pages[::-1][:1]]}

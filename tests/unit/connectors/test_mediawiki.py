@@ -215,11 +215,16 @@ def test_categories_choose_pages(wiki: FakeMediaWiki) -> None:
 @pytest.mark.usefixtures("stored")
 def test_a_session_that_ended_is_begun_anew(wiki: FakeMediaWiki) -> None:
     connector = wiki.connect()
+    shift(wiki, hours=1)  # recent changes alone do not name every page
+    wiki.save("Seite 9", "Neu")
     scan = connector.scan(None)
     next(scan)
     wiki.sessions.clear()
+    wiki.shown_to_visitors = 3
 
-    assert isinstance(list(scan)[-1], Mark)
+    events = list(scan)
+    assert isinstance(events[-1], Mark)
+    assert len([event for event in events if isinstance(event, Ref)]) == len(wiki.pages) - 1
 
 
 @pytest.mark.usefixtures("stored")

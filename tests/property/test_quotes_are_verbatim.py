@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +32,7 @@ questions = st.lists(
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -52,6 +54,28 @@ def test_every_shown_quote_is_a_slice_of_a_passage_the_caller_may_read(
                 kbm.publish.run("helper", "1.0.0", who="anna", why="test")
                 for question in filter(has_words, asked):
                     check(kbm.ask.run("helper", question, Caller()), kbm)
+
+
+@pytest.mark.slow
+def test_ten_thousand_questions_are_answered_with_slices_alone(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    items = {
+        f"{n}.txt": "".join(chance.choice(WORDS) + chance.choice((" ", *ENDS)) for _ in range(200))
+        for n in range(300)
+    }
+    source = FakeConnector(items=items, readers={"0.txt": frozenset({"group:hr"})})
+    n_citations = 0
+    with kbm_over(tmp_path, source) as kbm:
+        kbm.sync.run(kbm.source_to_sync("docs"), NoProgress())
+        kbm.build.run(kbm.gpt_to_build("helper"), NoProgress())
+        kbm.publish.run("helper", "1.0.0", who="anna", why="test")
+        for _ in range(10_000):
+            question = " ".join(chance.choices(WORDS, k=chance.randint(1, 6)))
+            if has_words(question):
+                answer = kbm.ask.run("helper", question, Caller())
+                check(answer, kbm)
+                n_citations += len(answer.citations)
+    assert n_citations > 1_000
 
 
 def has_words(question: str) -> bool:

@@ -277,22 +277,32 @@ class ChatSection(Section):
         pattern=r"^(https?://.+)?$",
         description="Address of the provider, such as 'http://127.0.0.1:8080/v1'; empty: its own.",
     )
-    api_key: SecretRef = Field(default="", description="Its key: 'env:NAME' or 'file:PATH'; empty: none is sent.")
+    api_key: SecretRef = Field(
+        default="", description="Its key: 'env:NAME' or 'file:PATH'; empty: none is sent."
+    )
     timeout_s: float = Field(
         default=20.0, gt=0, le=300, description="Longest wait for one answer with all its tries, in seconds."
     )
     retries: int = Field(
-        default=2, ge=0, le=10, description="Further tries after 429, 5xx or no connection, with growing pauses."
+        default=2,
+        ge=0,
+        le=10,
+        description="Further tries after 429, 5xx or no connection, with growing pauses.",
     )
     max_tokens: int = Field(
-        default=1200, ge=100, le=32_000, description="Most tokens of one answer, quotes and hidden thoughts included."
+        default=1200,
+        ge=100,
+        le=32_000,
+        description="Most tokens of one answer, quotes and hidden thoughts included.",
     )
     failures: int = Field(
         default=5, ge=1, description="Failures in a row after which it is left alone for `pause_s`."
     )
     pause_s: float = Field(default=30.0, gt=0, description="How long it is left alone, in seconds.")
     price_in: float | None = Field(
-        default=None, ge=0, description="Price of a million tokens sent, in the currency that you are billed in."
+        default=None,
+        ge=0,
+        description="Price of a million tokens sent, in the currency that you are billed in.",
     )
     price_out: float | None = Field(default=None, ge=0, description="Price of a million tokens written.")
 

@@ -63,7 +63,11 @@ HTTP_ONLY = (
         f"{openai_compat.MAX_BODY_BYTES:,}.",
     ),
     ("body_too_slow", "408", f"The body did not arrive within {api.BODY_WITHIN_S:.0f} s."),
-    ("wrong_host", "421", "The service was called by a name that is not its own; call it by `kbm.public_url`."),
+    (
+        "wrong_host",
+        "421",
+        "The service was called by a name that is not its own; call it by `kbm.public_url`.",
+    ),
     ("no_such_route", "404", "There is no such address; see `/docs`."),
     ("wrong_method", "405", "The address is there, but takes another method."),
     ("http", "any other", "Anything else that the web framework refuses."),

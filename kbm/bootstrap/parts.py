@@ -91,7 +91,16 @@ class Parts:
 
     def close(self) -> None:
         """End worker processes, wait for the journal, and close the databases."""
-        for name in ("ask", "chat_models", "access", "parsing", "vectors", "_old_vectors", "catalogue", "journal"):
+        for name in (
+            "ask",
+            "chat_models",
+            "access",
+            "parsing",
+            "vectors",
+            "_old_vectors",
+            "catalogue",
+            "journal",
+        ):
             part = self.__dict__.get(name)
             if part is not None:
                 part.close()

@@ -185,7 +185,15 @@ def by_receipt(company: Company, who: Who, chance: random.Random) -> Any:
     return company.client.get(f"{path}/receipt?verify=true", headers=who.headers)
 
 
-LISTINGS = ("/v1/gpts", "/v1/models", "/healthz", "/openapi.json", "/gpts/a/openapi.json", "/docs", "/metrics")
+LISTINGS = (
+    "/v1/gpts",
+    "/v1/models",
+    "/healthz",
+    "/openapi.json",
+    "/gpts/a/openapi.json",
+    "/docs",
+    "/metrics",
+)
 
 
 def by_listing(company: Company, who: Who, chance: random.Random) -> Any:

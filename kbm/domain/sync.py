@@ -171,10 +171,14 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """What is kept of a source between scans. ``root`` names what was read; None before the first scan."""
+    """What is kept of a source between scans. ``root`` names what was read; None before the first scan.
+
+    ``readers`` are the default readers that all known documents were held against; None as long as they were not.
+    """
 
     cursor: Json = None
     root: str | None = None
+    readers: frozenset[str] | None = None
     approval: Approval = field(default_factory=Approval)
 
 

@@ -21,6 +21,7 @@ class Sources(Protocol):
         *,
         cursor: Json = None,
         root: str | None = None,
+        readers: frozenset[str] | None = None,
         failed_scopes: Sequence[str] = (),
         error: str | None = None,
     ) -> None: ...

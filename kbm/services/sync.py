@@ -91,10 +91,12 @@ class Sync:
 
     def _plan(self, source: SourceToSync, state: SourceState) -> SyncPlan:
         erased: set[str] = set()
+        # Other default readers concern every document, not only those that changed since: list all of them.
+        cursor = state.cursor if state.readers == source.readers else None
         plan = plan_sync(
             source.name,
             _without_erased(
-                source.connector.scan(state.cursor), self.erasures.erased_in(source.name), erased
+                source.connector.scan(cursor), self.erasures.erased_in(source.name), erased
             ),
             self.documents.known(source.name),
             default_readers=source.readers,
@@ -313,6 +315,7 @@ class Sync:
             # What is held must be listed again, and a scope that failed asked again: from where this scan began.
             cursor=state.cursor if plan.held else plan.cursor,
             root=None if plan.held and _moved(source, state) else source.root,
+            readers=None if plan.held else source.readers,
             failed_scopes=plan.failed_scopes,
             error="; ".join([*plan.failures, *not_fetched]) or None,
         )

@@ -44,6 +44,7 @@ source = Table(
     Column("failed_scopes", Text, nullable=False, server_default="[]"),  # JSON: what it could not list
     Column("approved", Text, nullable=False, server_default="{}"),  # JSON: what was let through, by item
     Column("root", Text),  # what was read, without secrets
+    Column("readers", Text),  # JSON list: the default readers that the last whole scan went by
     Column("delays", Text, nullable=False, server_default="{}"),  # JSON: seconds by kind of change
 )
 

@@ -40,6 +40,7 @@ class Sources:
         return SourceState(
             cursor=json.loads(row.cursor) if row.cursor else None,
             root=row.root,
+            readers=None if row.readers is None else frozenset(json.loads(row.readers)),
             approval=Approval(
                 items=frozenset(id for id, what in approved.items() if "item" in what),
                 readers={
@@ -86,10 +87,11 @@ class Sources:
         *,
         cursor: Json = None,
         root: str | None = None,
+        readers: frozenset[str] | None = None,
         failed_scopes: Sequence[str] = (),
         error: str | None = None,
     ) -> None:
-        """Note how a scan ended. Without error the cursor moves and approvals are spent; None keeps the root."""
+        """Note how a scan ended. Without error the cursor moves and approvals are spent; None keeps root, readers."""
         seen: dict[str, Any] = {  # Any: values of columns
             "kind": kind,
             "last_error": error,
@@ -98,6 +100,8 @@ class Sources:
         }
         if root is not None:
             seen["root"] = root
+        if readers is not None and error is None:
+            seen["readers"] = to_json(sorted(readers))
         if error is None:
             seen |= {"cursor": to_json(cursor), "synced_at": iso(self._clock.now()), "approved": "{}"}
         with fault_point("sync.cursor"), self._writes.begin() as connection:

@@ -268,6 +268,7 @@ def upgrade() -> None:
         sa.Column("failed_scopes", sa.Text(), server_default="[]", nullable=False),
         sa.Column("approved", sa.Text(), server_default="{}", nullable=False),
         sa.Column("root", sa.Text(), nullable=True),
+        sa.Column("readers", sa.Text(), nullable=True),
         sa.Column("delays", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )

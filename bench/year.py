@@ -2,7 +2,7 @@
 
 Each night some documents are written anew, now and then one goes and another comes, and all runs as at night: sync,
 build, gate, publishing, compaction, report, by the rules that hold if kbm.toml says nothing of them. The plain way is
-a folder that was made today and holds the last content alone; its release must have the same digest.
+a folder that was made today and holds the last content alone; its index must have the same digest.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ class Year:
 
     @property
     def digest(self) -> Digest:
-        """Give the digest of the live release."""
-        return self.kbm.retrieve.release_of(GPT).digest
+        """Give the digest of the live release's index."""
+        return self.kbm.retrieve.release_of(GPT).index_digest
 
     @property
     def n_segments(self) -> int:

@@ -224,7 +224,7 @@ class AnswersSection(Section):
     lose: Literal[2, 5, 10] = Field(
         default=5,
         description="Percent of the questions with an answer that may go without one; with more of them, fewer "
-        "answers come where there is none. What confidence that takes is measured with every release.",
+        "answers come where there is none. What confidence that takes is measured by the GPT's own documents.",
     )
     synonyms: tuple[tuple[SynonymWord, ...], ...] = Field(
         default=(),

@@ -37,6 +37,9 @@ from kbm.services.rows import Rows
 
 log = structlog.get_logger()
 
+SAME_CONTENT = 0.9
+"""Share of a release's documents that a threshold was measured on, from which on it is not measured again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GptToBuild:
@@ -125,7 +128,10 @@ class Build:
         with progress.stage(f"probe {gpt.name}", 1) as stage:
             failed = self._probe(gpt.name, spec, seq)
             stage.advance()
-        calibration = None if failed else self._calibration(gpt, seq, sealed.digest, places, progress)
+        if base is not None and max(bump, at_least) is Bump.PATCH and self._goes_on(base, known, versions):
+            calibration = base.calibration
+        else:
+            calibration = None if failed else self._calibration(gpt, seq, sealed.digest, places, progress)
         made = Release(
             gpt=gpt.name,
             version=_number(base, max(bump, at_least), known, rc),
@@ -267,6 +273,17 @@ class Build:
                 self.texts.put_chunks(version, self.chunker.digest, chunks)
                 stage.advance()
         return len(todo)
+
+    def _goes_on(self, base: Release, known: Sequence[Release], versions: Sequence[VersionId]) -> bool:
+        """Tell whether a PATCH answers by the threshold of its line: most of what it was measured on is still there.
+
+        Measuring at every build would cost a night of little news more than all the rest of it.
+        """
+        if not self.calibrate.holds(base):
+            return False
+        measured = min(one.seq for one in known if one.calibration == base.calibration)
+        same = self.releases.members(base.gpt, measured).intersection(versions)
+        return len(same) >= SAME_CONTENT * len(versions)
 
     def _calibration(
         self, gpt: GptToBuild, seq: int, index: Digest, places: Sequence[ChunkPlace], progress: Progress

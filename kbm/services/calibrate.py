@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kbm.domain.answers import Verdict
 from kbm.domain.calibration import (
     LEAST_GOLDEN,
+    LEAST_QUESTIONS,
     LEAST_VERDICTS,
     Calibration,
     Scored,
@@ -31,7 +32,7 @@ from kbm.domain.documents import EVERYONE, Chunk
 from kbm.domain.evaluation import GoldenQuestion, GoldenState
 from kbm.domain.identity import ChunkId
 from kbm.domain.own_questions import FOREIGN, FOREIGN_WORDS_ONLY, OwnQuestion, own_questions
-from kbm.domain.releases import AnswerSpec, IndexSpec
+from kbm.domain.releases import AnswerSpec, IndexSpec, Release
 from kbm.domain.retrieval import Synonyms
 from kbm.errors import ModelMissing, ProviderUnavailable
 from kbm.ports import Clock, Embedder, Progress
@@ -131,6 +132,8 @@ def measure(
     own = own_questions(material.chunks, material.document_of, material.wanted, foreign=FOREIGN_WORDS_ONLY)
     scored = [*asking.own(own, None), *asking.golden(golden, None, len(own))]
     words = curve_of(scored, lose=rules.lose)
+    if len(own) + len(golden) < LEAST_QUESTIONS:
+        return None
     own = own_questions(material.chunks, material.document_of, material.wanted, foreign=FOREIGN)
     vectors = embed([*(one.text for one in own), *(one.question for one in golden)])
     dense = None
@@ -178,20 +181,27 @@ class Calibrate:
         )[:PASSAGES_READ]
         chunks = list(self.texts.chunks([one.chunk_id for one in open_places]).values())
         numbers = {one.chunk_id: one.document_no for one in open_places}
-        golden = [one for one in self.golden.all(gpt) if _counts(one)]
-        if sum(one.answerable for one in golden) < LEAST_GOLDEN:
-            golden = []
         material = Material(
             chunks=chunks,
             document_of=numbers,
             wanted=min(max(SEARCHED // max(1, len(places)), FEWEST_QUESTIONS), MOST_QUESTIONS),
-            golden=golden,
+            golden=self._golden(gpt),
             verdicts=self._verdicts(gpt),
         )
         with progress.stage(f"measure confidence of {gpt}", 1) as stage:
             found = measure(index, shared, material, rules, partial(self._vectors, spec))
             stage.advance()
         return found
+
+    def holds(self, release: Release) -> bool:
+        """Tell whether what was measured for a release can go on: it was measured, by as many golden questions."""
+        found = release.calibration
+        return found is not None and found.n_golden == len(self._golden(release.gpt))
+
+    def _golden(self, gpt: str) -> list[GoldenQuestion]:
+        """Give the golden questions that count, if there are enough."""
+        golden = [one for one in self.golden.all(gpt) if _counts(one)]
+        return golden if sum(one.answerable for one in golden) >= LEAST_GOLDEN else []
 
     def _vectors(self, spec: IndexSpec, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Embed the questions, if the release has vectors and their embedder answers."""

@@ -95,9 +95,7 @@ class Sync:
         cursor = state.cursor if state.readers == source.readers else None
         plan = plan_sync(
             source.name,
-            _without_erased(
-                source.connector.scan(cursor), self.erasures.erased_in(source.name), erased
-            ),
+            _without_erased(source.connector.scan(cursor), self.erasures.erased_in(source.name), erased),
             self.documents.known(source.name),
             default_readers=source.readers,
             brake=source.brake,

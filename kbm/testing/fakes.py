@@ -27,8 +27,9 @@ _WORD = re.compile(r"\w+")
 class FakeEmbedder:
     """Embeds as a hashed bag of words: texts that share words are near each other.
 
-    ``n_embedded`` counts texts, ``n_calls`` calls. With ``fail_after=N`` the text after the first N is answered
-    with ``ProviderUnavailable``, as all later ones; set it to ``None`` and the provider is back.
+    ``n_embedded`` counts texts, ``n_passages`` those that are no questions, ``n_calls`` calls. With ``fail_after=N``
+    the text after the first N is answered with ``ProviderUnavailable``, as all later ones; set it to ``None`` and
+    the provider is back.
     """
 
     name: ClassVar[str] = "fake"
@@ -37,19 +38,19 @@ class FakeEmbedder:
         self.dimensions = dimensions
         self.digest: Digest = digest("embedder", self.name, str(dimensions), variant)
         self.fail_after = fail_after
-        self.n_embedded = 0
+        self.n_embedded = self.n_passages = 0
         self.n_calls = 0
         self._variant = variant
 
     def embed(self, texts: Sequence[str], purpose: Literal["passage", "question"]) -> Vectors:
-        """Embed *texts*; the purpose makes no difference."""
-        del purpose
+        """Embed *texts*; the purpose makes no difference to the vectors."""
         self.n_calls += 1
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             if self.fail_after is not None and self.n_embedded >= self.fail_after:
                 raise ProviderUnavailable("the fake embedder is down")
             self.n_embedded += 1
+            self.n_passages += purpose == "passage"
             vectors[row] = self._vector(text)
         return vectors
 

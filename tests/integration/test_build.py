@@ -207,7 +207,7 @@ def test_a_build_that_died_while_embedding_goes_on_where_it_was(tmp_path: Path) 
         made = build(kbm)
 
         assert made.release.n_chunks == 600
-        assert embedder.n_embedded == 600 - 6 * 64  # every whole batch was kept
+        assert embedder.n_passages == 600 - 6 * 64  # every whole batch was kept
 
 
 def test_damaged_indexes_are_written_anew_to_the_same_digest(tmp_path: Path) -> None:

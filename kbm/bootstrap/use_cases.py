@@ -160,7 +160,6 @@ class Kbm(Journaling, Keeping):
             retrieve=self.retrieve,
             ask=self.ask,
             show_document=self.show_document,
-            public_url=self.settings.kbm.public_url,
         )
 
     @cached_property

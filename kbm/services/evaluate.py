@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import structlog
@@ -45,8 +43,6 @@ SELF_SHARE = 0.9
 RESAMPLES = 2000
 SEED = 20_261_123
 
-_OURS = re.compile(r"/documents/([^/]+)")
-
 
 def bootstrap(differences: Sequence[int]) -> tuple[float, float]:
     """Give the 95 % percentile interval of the mean of paired differences, the same one every time.
@@ -82,7 +78,6 @@ class Evaluate:
     retrieve: Retrieve
     ask: Ask
     show_document: ShowDocument
-    public_url: str
 
     def answers(
         self, gpt: str, release: Release, questions: Sequence[GoldenQuestion], progress: Progress
@@ -215,7 +210,7 @@ class Evaluate:
     def _why_dead(
         self, citation: Citation, release: Release, members: Collection[VersionId], caller: Caller
     ) -> str:
-        """Say why a citation leads nowhere; empty if it holds. Addresses that are not ours are not fetched."""
+        """Say why a citation leads nowhere; empty if it holds. Its link opens what is looked at here."""
         passage = citation.passage
         chunk = self.texts.chunks([passage.chunk_id]).get(passage.chunk_id)
         if chunk is None or chunk.version_id not in members:
@@ -226,27 +221,9 @@ class Evaluate:
             )
             if shown.text[chunk.start + citation.start : chunk.start + citation.end] != citation.quote:
                 return "its quote is not in the stored text"
-            self._follow(passage.url, caller)
         except NotFound:
             return "its link leads nowhere"
         return ""
-
-    def _follow(self, url: str, caller: Caller) -> None:
-        """Open a link of ours as a reader would.
-
-        Raises:
-            NotFound: there is nothing behind it.
-        """
-        ours = f"{self.public_url.rstrip('/')}/documents/"
-        if not url.startswith(ours):
-            return
-        parts = urlsplit(url)
-        id, query = _OURS.search(parts.path), parse_qs(parts.query)
-        if id is None:
-            raise NotFound("document", url)
-        self.show_document.run(
-            id[1], caller, gpt=query.get("gpt", [None])[0], release=query.get("release", [None])[0]
-        )
 
 
 def _results(answers: Mapping[str, GoldenAnswer]) -> dict[str, GoldenResult]:

@@ -58,6 +58,11 @@ def test_ask_gives_the_object_of_the_contract(client: TestClient) -> None:
         "notice",
         "degraded",
         "took_ms",
+        "withheld",
+        "model",
+        "prompt_digest",
+        "tokens",
+        "cost",
     }
     assert set(answer["citations"][0]) == {
         "n",

@@ -121,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
         else:
             self.send_header("Content-Length", str(length))
+        self.send_header("Connection", "close")
         self.end_headers()
 
     def _chunk(self, data: bytes) -> None:

@@ -233,6 +233,7 @@ def test_a_second_process_is_told_who_works(run_apart: Run, company: Path) -> No
     assert "process 4711" in result.stderr
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_same_command_completes(run_apart: Run, company: Path) -> None:
     for n in range(60):
         (company / "docs" / f"page-{n}.md").write_text(f"# Page {n}\n\nTopic {n} is told on page {n}.\n")

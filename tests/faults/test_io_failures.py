@@ -14,10 +14,16 @@ from tests.faults.conftest import Tell
 
 
 @pytest.mark.parametrize(
-    "which",
-    ["ENOSPC/8", pytest.param("ENOSPC", marks=pytest.mark.slow), pytest.param("EIO", marks=pytest.mark.slow)],
+    ("topic", "which"),
+    [
+        *(("erase", "ENOSPC/8"), ("backup", "ENOSPC/8")),
+        *(
+            pytest.param(topic, which, marks=pytest.mark.slow)
+            for topic in ("nightly", "compact", "erase", "backup")
+            for which in ("ENOSPC", "EIO")
+        ),
+    ],
 )
-@pytest.mark.parametrize("topic", ["nightly", "compact", "erase", "backup"])
 def test_whichever_step_fails_nothing_is_lost_and_the_next_run_completes(
     tell: Tell, topic: str, which: str, folder: Path
 ) -> None:

@@ -156,6 +156,7 @@ def assert_each_answer_is_of_one_release(work: Line, said: list[Said]) -> None:
             assert any(text in whole for whole in work.texts[one.release])
 
 
+@pytest.mark.slow
 def test_readers_over_http_get_one_release_an_answer(tmp_path: Path) -> None:
     with line(tmp_path) as work, served(tmp_path) as url:
         clients = [httpx.Client(base_url=url, timeout=30) for _ in range(N_READERS)]

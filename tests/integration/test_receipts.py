@@ -87,6 +87,7 @@ def test_a_receipt_of_an_answer_for_other_readers_is_not_found(tmp_path: Path) -
 # -- exact -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_receipts_are_exact_after_twenty_more_releases_and_a_rollback(tmp_path: Path) -> None:
     source = company()
     with kbm_over(tmp_path, source) as kbm:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 from kbm.bootstrap import Kbm
 from kbm.config import load_settings

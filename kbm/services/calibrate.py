@@ -194,9 +194,9 @@ class Calibrate:
         return found
 
     def holds(self, release: Release) -> bool:
-        """Tell whether what was measured for a release can go on: it was measured, by as many golden questions."""
-        found = release.calibration
-        return found is not None and found.n_golden == len(self._golden(release.gpt))
+        """Tell whether what was found for a release can go on, a lack of questions too: as many golden ones count."""
+        n_golden = release.calibration.n_golden if release.calibration else 0
+        return n_golden == len(self._golden(release.gpt))
 
     def _golden(self, gpt: str) -> list[GoldenQuestion]:
         """Give the golden questions that count, if there are enough."""

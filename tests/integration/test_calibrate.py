@@ -80,6 +80,35 @@ def test_a_night_that_moves_the_threshold_is_a_patch(tmp_path: Path) -> None:
         assert between(before.version, after.version) is Bump.PATCH
 
 
+def test_a_night_of_little_news_goes_on_with_the_threshold_and_asks_nothing(tmp_path: Path) -> None:
+    source, embedder = company(), FakeEmbedder()
+    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+        before = built(kbm)
+        questions = embedder.n_embedded - embedder.n_passages
+        source.items[next(iter(source.items))] += " And one more."
+        after = built(kbm)
+
+        assert after.seq > before.seq
+        assert before.calibration is not None
+        assert after.calibration == before.calibration
+        assert embedder.n_embedded - embedder.n_passages == questions
+
+
+def test_where_nothing_could_be_measured_a_night_of_little_news_does_not_try_again(tmp_path: Path) -> None:
+    same = "The gate of the yard closes at nine in the evening on every working day of the year."
+    source = FakeConnector(items={f"{n}.txt": f"{same} Note {n}." for n in range(N)})
+    embedder = FakeEmbedder()
+    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+        before = built(kbm)
+        questions = embedder.n_embedded - embedder.n_passages
+        source.items["0.txt"] += " And one more."
+        built(kbm)
+
+        assert before.calibration is None
+        assert questions > 0
+        assert embedder.n_embedded - embedder.n_passages == questions
+
+
 def test_losing_more_or_less_is_a_rule_that_people_change(tmp_path: Path) -> None:
     with kbm_over(tmp_path, company()) as kbm:
         before, after = built(kbm), built(kbm, lose=10)

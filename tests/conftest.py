@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,21 +19,6 @@ os.environ.pop("KBM_CONFIG", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite started in the background hands "ignored" down to every command that a test interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-MEMORY, ROOM = Path("/dev/shm"), 2_000_000_000  # noqa: S108 - only a folder of our own is made in it
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Let temporary folders lie in memory where there is room: a killed process loses nothing there either.
-
-    They are removed at the end; ``--basetemp DIR`` puts them elsewhere and keeps them.
-    """
-    in_memory = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
-    if config.option.basetemp is None and not hasattr(config, "workerinput") and in_memory:
-        made = tempfile.mkdtemp(dir=MEMORY, prefix="kbm-tests-")
-        config.option.basetemp = made
-        config.add_cleanup(partial(shutil.rmtree, made, ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,20 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+MEMORY, ROOM = Path("/dev/shm"), 2_000_000_000  # noqa: S108 - only the test's own folder is made in it
 
 Tell = Callable[[str, Path, str], list[dict[str, Any]]]
 """Runs the cases of a topic in a folder, and gives a line for each; Any as JSON has it."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder in memory where there is room: a killed process loses nothing there that a disk would keep."""
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="kbm-faults-") as made:
+        yield Path(made)
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,9 @@ from tests.faults.conftest import Tell
     ],
 )
 def test_whichever_step_fails_nothing_is_lost_and_the_next_run_completes(
-    tell: Tell, topic: str, which: str, tmp_path: Path
+    tell: Tell, topic: str, which: str, folder: Path
 ) -> None:
-    lines = tell(topic, tmp_path, which)
+    lines = tell(topic, folder, which)
 
     assert [f"{line['point']}: {problem}" for line in lines for problem in line["problems"]] == []
     assert len(lines) > 1

@@ -25,16 +25,14 @@ def killed(tell: Tell, topic: str, folder: Path, which: str) -> list[str]:
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_killed_at_any_of_its_steps_it_keeps_what_was_promised(
-    tell: Tell, topic: str, tmp_path: Path
-) -> None:
-    assert killed(tell, topic, tmp_path, "once") == []
+def test_killed_at_any_of_its_steps_it_keeps_what_was_promised(tell: Tell, topic: str, folder: Path) -> None:
+    assert killed(tell, topic, folder, "once") == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS)
-def test_killed_at_all_other_steps_it_keeps_what_was_promised(tell: Tell, topic: str, tmp_path: Path) -> None:
-    assert killed(tell, topic, tmp_path, "rest") == []
+def test_killed_at_all_other_steps_it_keeps_what_was_promised(tell: Tell, topic: str, folder: Path) -> None:
+    assert killed(tell, topic, folder, "rest") == []
 
 
 def test_each_step_there_is_belongs_to_one_topic() -> None:

@@ -281,7 +281,11 @@ class Build:
         """
         if not self.calibrate.holds(base):
             return False
-        measured = min(one.seq for one in known if one.calibration == base.calibration)
+        measured = min(
+            one.seq
+            for one in known
+            if one.calibration == base.calibration and one.content is not ReleaseContent.PURGED
+        )
         same = self.releases.members(base.gpt, measured).intersection(versions)
         return len(same) >= SAME_CONTENT * len(versions)
 

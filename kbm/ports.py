@@ -12,6 +12,7 @@ group                 port                   made with
 ``kbm.chat_models``   :class:`ChatModel`     ``(argument: str, access: ChatAccess)``
 ``kbm.rerankers``     :class:`Reranker`      ``(argument: str, folder: Path)``
 ``kbm.vector_stores`` :class:`VectorStore`   ``(folder: Path, embedder_digest: str, dimensions: int)``
+``kbm.detectors``     :class:`Detector`      no arguments
 ``kbm.notifiers``     :class:`Notifier`      ``(settings: Mapping, root: Path)``
 ====================  =====================  ==========================================
 
@@ -33,6 +34,7 @@ from kbm.domain.chat import Message, Piece, Reply
 from kbm.domain.documents import Blob, Chunk, Element, ParsedDocument
 from kbm.domain.identity import Digest, VectorKey, VersionId
 from kbm.domain.report import Report
+from kbm.domain.review import Findings, Near, Pair, ReviewWindow
 from kbm.domain.sync import Event, Json, Ref
 
 Vectors = NDArray[np.float32]
@@ -249,6 +251,53 @@ class VectorStore(Protocol):
         ...
 
 
+class Lookup(Protocol):
+    """What a detector may ask while it looks: passages and vectors, of all documents of the company."""
+
+    def nearest(self, questions: Sequence[str], k: int) -> list[list[Near]]:
+        """Give for each question up to *k* passages that this GPT answers from, and up to *k* others.
+
+        Each of the two stands best first, the GPT's own in the order in which its search gives them, read by no
+        reader's mask: what who asked may not read is among them.
+        """
+        ...
+
+    def pairs(self, cosine: float) -> list[Pair]:
+        """Give pairs of passages of different documents of this GPT that are at least as near; nearest first.
+
+        Without an embedder those that share nearly all their words. At most 1,000.
+        """
+        ...
+
+    def embed(self, texts: Sequence[str], purpose: Literal["passage", "question"]) -> Vectors:
+        """Embed texts as :class:`Embedder` does; shape ``(len(texts), 0)`` where there is none."""
+        ...
+
+    def weights(self, words: Sequence[str]) -> list[float]:
+        """Give how much each word tells in this company's documents: its idf, 0 for words that stand in none."""
+        ...
+
+    def complete(self, prompt: str, *, max_tokens: int) -> str | None:
+        """Let the configured chat model write; None without one, or where it does not answer."""
+        ...
+
+
+class Detector(Protocol):
+    """Looks at a review window and says what could be better. It changes nothing: a person decides.
+
+    Runs in a process of its own with a time limit; what it returns is checked and goes before the owner.
+    """
+
+    name: ClassVar[str]
+
+    def review(self, window: ReviewWindow, lookup: Lookup) -> Findings:
+        """Look at *window*. The same window gives the same findings.
+
+        What it raises is noted and stops no other detector.
+        """
+        ...
+
+
 class Notifier(Protocol):
     """Brings the morning report to people. Asked once per report; what it raises never changes a night's result."""
 
@@ -312,7 +361,9 @@ __all__ = [
     "Clock",
     "Connector",
     "ConnectorSettings",
+    "Detector",
     "Embedder",
+    "Lookup",
     "Notifier",
     "NotifierSettings",
     "Parser",

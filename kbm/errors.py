@@ -22,6 +22,7 @@ KbmError
 ├── ProviderUnavailable       an embedder or chat model did not answer
 ├── ProviderRefused           a chat model's provider wants something else: a person must act
 ├── NotificationFailed        the morning report did not arrive
+├── DecisionConflict          somebody decided meanwhile, or what was seen is no longer so
 ├── HeldForPerson             done as far as it is safe; a person decides the rest
 ├── ReleaseNotSealed          the release asked for is not sealed yet
 ├── IndexDamaged              an index file is not what was sealed
@@ -245,6 +246,14 @@ class NotificationFailed(KbmError):
     """A report did not reach its receiver; it is kept as a file, and the night's result stands."""
 
     code = "notification_failed"
+
+
+class DecisionConflict(KbmError):
+    """What was to be decided is not what it was when it was looked at. Nothing was changed."""
+
+    code = "conflict"
+    exit_code = 1
+    http_status = 409
 
 
 class HeldForPerson(KbmError):

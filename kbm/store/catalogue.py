@@ -24,6 +24,7 @@ from kbm.store.releases import Releases
 from kbm.store.retention import Retention
 from kbm.store.secret import Secret
 from kbm.store.sources import Sources
+from kbm.store.suggestions import Suggestions
 from kbm.store.texts import Texts
 from kbm.store.traces import Tracing
 
@@ -47,6 +48,7 @@ class Catalogue:
     keys: Keys
     retention: Retention
     sources: Sources
+    suggestions: Suggestions
     _engine: Engine
 
     def tracing(self, folder: Path, journal: Journal) -> Tracing:
@@ -82,6 +84,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         imported=Imported(engine, clock),
         keys=Keys(engine, clock),
         sources=Sources(engine, clock),
+        suggestions=Suggestions(engine, clock),
         _engine=engine,
     )
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Select, and_, delete, or_, select, up
 
 from kbm.faults import fault_point
 from kbm.store.engine import iso, writing
+from kbm.store.gap_members import forget_members
 from kbm.store.journal_schema import answer, feedback, imported_question, key_use
 
 Id = TypeVar("Id", str, int)
@@ -51,6 +52,7 @@ class Forgetting:
             with fault_point("journal.forget"), self._writes.begin() as connection:
                 overwrite(connection)
                 connection.execute(update(answer).where(answer.c.id.in_(some)).values(cleared))
+                forget_members(connection, some)
         for some in slices(old_comments):
             with fault_point("journal.forget"), self._writes.begin() as connection:
                 overwrite(connection)
@@ -59,6 +61,7 @@ class Forgetting:
             with fault_point("journal.forget"), self._writes.begin() as connection:
                 overwrite(connection)
                 connection.execute(delete(imported_question).where(imported_question.c.id.in_(some)))
+                forget_members(connection, some)
         if old_answers or old_comments or old_imports:
             empty_wal(self._reads)
         return len(old_answers), len(old_comments), len(old_imports)

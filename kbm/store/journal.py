@@ -25,6 +25,7 @@ from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import empty_free_pages, iso, to_json, writing
 from kbm.store.forgetting import SLICE, Forgetting, empty_wal, overwrite
+from kbm.store.gaps import Gaps
 from kbm.store.imported_questions import ImportedQuestions
 from kbm.store.journal_schema import answer, feedback
 from kbm.store.keys import KeyUses
@@ -40,6 +41,7 @@ class Journal:
         self.questions = Questions(engine, clock)
         self.imported_questions = ImportedQuestions(engine, secret, clock)
         self.forgetting = Forgetting(engine)
+        self.gaps = Gaps(engine, clock)
         self.key_uses = KeyUses(engine)
 
     @property

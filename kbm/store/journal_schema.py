@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 from kbm.store.schema import NAMING
 
@@ -79,4 +90,50 @@ imported_question = Table(
     Column("imported_at", String, nullable=False),
     Column("vouched_by", String),  # who stands for their being kept and read here
     Index("ix_imported_question_gpt", "gpt"),
+)
+
+gap = Table(
+    "gap",
+    journal,
+    Column("id", String, primary_key=True),
+    Column("gpt", String, nullable=False),
+    Column("state", String, nullable=False),  # open | dismissed | closed | reopened
+    Column("title", Text, nullable=False),  # a question as typed; empty once its retention is over
+    Column("keywords", Text, nullable=False),  # JSON list
+    Column("theme", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("second", String),
+    Column("ask", String),  # what to ask the owner where two causes are about as likely
+    Column("scores", Text, nullable=False),  # JSON
+    Column("evidence", Text, nullable=False),  # JSON: [chunk id, document id, start, end]; no text
+    Column("n_asked", Integer, nullable=False),
+    Column("n_people", Integer, nullable=False),
+    Column("centroid", LargeBinary),  # float32; null without an embedder, and once a member is forgotten
+    Column("first_seen", String, nullable=False),
+    Column("last_seen", String, nullable=False),
+    Column("dismissed_at", Integer),  # its count when it was dismissed
+    Column("closed_at", String),
+    Column("closed_in", String, nullable=False, server_default=""),  # the release that answers it
+    Column("counts", Text, nullable=False),  # JSON: [day, n_asked], oldest first
+    Index("ix_gap_gpt_state", "gpt", "state"),
+)
+
+gap_question = Table(
+    "gap_question",
+    journal,
+    Column("gap_id", String, ForeignKey("gap.id"), primary_key=True),
+    Column("question_id", String, primary_key=True, index=True),  # an answer, or an imported question
+    Column("place", Integer, nullable=False),  # the most central first
+)
+
+review = Table(
+    "review",
+    journal,
+    Column("gpt", String, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("rare", Text, nullable=False),  # JSON list: ids of questions seen once or twice
+    Column("themes", Text, nullable=False),  # JSON: [theme id, gap ids]
+    Column("problems", Text, nullable=False),  # JSON: detector and what it said
+    Column("figures", Text, nullable=False),  # JSON: by name
 )

@@ -273,6 +273,25 @@ golden_question = Table(
     Column("added_at", String, nullable=False),
 )
 
+suggestion = Table(
+    "suggestion",
+    catalogue,
+    Column("id", String, primary_key=True),
+    Column("gpt", String, nullable=False),
+    Column("proposed_by", String, nullable=False),
+    Column("proposal", Text, nullable=False),  # JSON: the fix and what speaks for it
+    Column("preview", Text),  # JSON: spans and outcomes, no text
+    Column("state", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("proposed_at", String, nullable=False),  # the last time it was found true
+    Column("expires_at", String, nullable=False),
+    Column("snoozed_until", String),
+    Column("decided_at", String),
+    Column("decided_by", String, nullable=False, server_default=""),
+    Column("applied_in", String, nullable=False, server_default=""),  # the release it came into effect with
+    Index("ix_suggestion_gpt_state", "gpt", "state"),
+)
+
 lease = Table(
     "lease",
     catalogue,

@@ -273,6 +273,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )
     op.create_table(
+        "suggestion",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("proposed_by", sa.String(), nullable=False),
+        sa.Column("proposal", sa.Text(), nullable=False),
+        sa.Column("preview", sa.Text(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("created_at", sa.String(), nullable=False),
+        sa.Column("proposed_at", sa.String(), nullable=False),
+        sa.Column("expires_at", sa.String(), nullable=False),
+        sa.Column("snoozed_until", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.String(), nullable=True),
+        sa.Column("decided_by", sa.String(), server_default="", nullable=False),
+        sa.Column("applied_in", sa.String(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suggestion")),
+    )
+    with op.batch_alter_table("suggestion", schema=None) as batch_op:
+        batch_op.create_index("ix_suggestion_gpt_state", ["gpt", "state"], unique=False)
+
+    op.create_table(
         "sync_plan",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("source", sa.String(), nullable=False),

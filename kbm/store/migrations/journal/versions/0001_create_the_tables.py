@@ -49,6 +49,34 @@ def upgrade() -> None:
         batch_op.create_index("ix_answer_gpt_asked_at", ["gpt", "asked_at"], unique=False)
 
     op.create_table(
+        "gap",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("keywords", sa.Text(), nullable=False),
+        sa.Column("theme", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("second", sa.String(), nullable=True),
+        sa.Column("ask", sa.String(), nullable=True),
+        sa.Column("scores", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("n_asked", sa.Integer(), nullable=False),
+        sa.Column("n_people", sa.Integer(), nullable=False),
+        sa.Column("centroid", sa.LargeBinary(), nullable=True),
+        sa.Column("first_seen", sa.String(), nullable=False),
+        sa.Column("last_seen", sa.String(), nullable=False),
+        sa.Column("dismissed_at", sa.Integer(), nullable=True),
+        sa.Column("closed_at", sa.String(), nullable=True),
+        sa.Column("closed_in", sa.String(), server_default="", nullable=False),
+        sa.Column("counts", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gap")),
+    )
+    with op.batch_alter_table("gap", schema=None) as batch_op:
+        batch_op.create_index("ix_gap_gpt_state", ["gpt", "state"], unique=False)
+
+    op.create_table(
         "imported_question",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("gpt", sa.String(), nullable=False),
@@ -72,6 +100,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject", "day", name=op.f("pk_key_use")),
     )
     op.create_table(
+        "review",
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("rare", sa.Text(), nullable=False),
+        sa.Column("themes", sa.Text(), nullable=False),
+        sa.Column("problems", sa.Text(), nullable=False),
+        sa.Column("figures", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("gpt", name=op.f("pk_review")),
+    )
+    op.create_table(
         "feedback",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("answer_id", sa.String(), nullable=False),
@@ -84,3 +122,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("feedback", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_feedback_answer_id"), ["answer_id"], unique=False)
+
+    op.create_table(
+        "gap_question",
+        sa.Column("gap_id", sa.String(), nullable=False),
+        sa.Column("question_id", sa.String(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["gap_id"], ["gap.id"], name=op.f("fk_gap_question_gap_id")),
+        sa.PrimaryKeyConstraint("gap_id", "question_id", name=op.f("pk_gap_question")),
+    )
+    with op.batch_alter_table("gap_question", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_gap_question_question_id"), ["question_id"], unique=False)

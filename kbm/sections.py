@@ -190,6 +190,14 @@ class PeopleSection(Section):
     """Who decides about a GPT."""
 
     owner: str = Field(min_length=3, description="Mail address of the owner, who decides.")
+    deputies: tuple[str, ...] = Field(
+        default=(), description="Mail addresses of those who decide in the owner's place."
+    )
+    readers: tuple[str, ...] = Field(
+        default=(),
+        description="Reader names that hold for the owner beside everyone, 'group:NAME': what evidence they are "
+        "shown; that of other documents goes to the source's steward.",
+    )
     sponsor: str = Field(default="", description="Mail address of the sponsor, who may override a gate.")
     data_protection: str = Field(default="", description="Mail address of the data-protection contact.")
 

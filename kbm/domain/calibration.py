@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from kbm.domain.identity import Digest, digest
@@ -91,6 +91,10 @@ class Calibration:
         """Name the numbers."""
         return digest("calibration", json.dumps(asdict(self), sort_keys=True))
 
+    def losing(self, lose: int) -> Calibration:
+        """Give what would hold if *lose* percent might be lost, as far as the measured points tell."""
+        return replace(self, lose=lose, dense=_at(self.dense, lose), words=_at(self.words, lose))
+
     def curve(self, *, dense: bool) -> Curve | None:
         """Give the curve of a way to search."""
         return self.dense if dense else self.words
@@ -116,6 +120,15 @@ def curve_of(
         uncertain_below=round(max(threshold, min(band, _losing(yes, lose + MOST_UNCERTAIN))), _DECIMALS),
         points=tuple(_point(_losing(yes, percent), yes, no) for percent in CURVE),
     )
+
+
+def _at(curve: Curve | None, lose: int) -> Curve | None:
+    """Move a curve's threshold to the highest measured one that loses no more."""
+    if curve is None:
+        return None
+    within = [one.threshold for one in curve.points if one.lost <= lose / 100 + 1e-9]
+    threshold = min(max(max(within, default=LOWEST), LOWEST), HIGHEST)
+    return replace(curve, threshold=threshold, uncertain_below=max(threshold, curve.uncertain_below))
 
 
 def from_json(stored: dict[str, Any]) -> Calibration:

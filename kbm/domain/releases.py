@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import total_ordering
@@ -116,6 +116,44 @@ class AnswerSpec:
         return digest("answer-spec", json.dumps(asdict(self), sort_keys=True))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """What people approved of what agents proposed, beyond what kbm.toml says; part of the release.
+
+    ``suggestions`` are the ids of the approved ones. ``without`` are items that are left out, ``sources`` those that
+    the GPT answers from as well. ``lose`` takes the place of ``lose_was``.
+    """
+
+    suggestions: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    prefer: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    lose: int | None = None
+    lose_was: int = 0
+
+    def rules(self, configured: AnswerSpec) -> AnswerSpec:
+        """Give the rules of answering with what was approved."""
+        return replace(
+            configured,
+            synonyms=(*configured.synonyms, *self.synonyms),
+            prefer=(*configured.prefer, *self.prefer),
+            lose=configured.lose if self.lose is None else self.lose,
+        )
+
+    def configured(self, rules: AnswerSpec) -> AnswerSpec:
+        """Give the rules as kbm.toml had them: the inverse of :meth:`rules`."""
+        return replace(
+            rules,
+            synonyms=tuple(one for one in rules.synonyms if one not in self.synonyms),
+            prefer=tuple(one for one in rules.prefer if one not in self.prefer),
+            lose=rules.lose if self.lose is None else self.lose_was,
+        )
+
+
+NOTHING_APPROVED = Approved()
+
+
 class ReleaseState(StrEnum):
     """Where a release stands."""
 
@@ -177,6 +215,7 @@ class Release:
     redacted_at: datetime | None = None
     first_digest: Digest | None = None
     calibration: Calibration | None = None
+    approved: Approved = NOTHING_APPROVED
     tools: Mapping[str, str] = field(default_factory=dict)
 
     def thresholds(self, *, dense: bool) -> tuple[float, float]:

@@ -16,9 +16,12 @@ import structlog
 from kbm.domain.calibration import Calibration
 from kbm.domain.catalogue import ChunkPlace, CurrentVersion
 from kbm.domain.identity import Digest, VersionId
+from kbm.domain.internal import is_internal, overlays_of
 from kbm.domain.releases import (
     FIRST_RELEASE,
+    NOTHING_APPROVED,
     AnswerSpec,
+    Approved,
     IndexSpec,
     Release,
     ReleaseContent,
@@ -43,13 +46,19 @@ SAME_CONTENT = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GptToBuild:
-    """A GPT as configured."""
+    """A GPT as configured, and what people approved beyond that."""
 
     name: str
     sources: tuple[str, ...]
     index_spec: IndexSpec
     answer_spec: AnswerSpec
     tools: dict[str, str]
+    approved: Approved = NOTHING_APPROVED
+
+    @property
+    def rules(self) -> AnswerSpec:
+        """Give the rules of answering with what was approved."""
+        return self.approved.rules(self.answer_spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +97,12 @@ class Build:
         *,
         at_least: Bump = Bump.PATCH,
         rc: tuple[Version, int] | None = None,
+        measured: bool = True,
     ) -> BuildResult:
         """Build a candidate if no release since the live one has this content.
 
         *at_least* is what a person raises the number to. *rc* makes it the n-th form of a canary that is to
-        become the version named.
+        become the version named. What is not *measured* gets no threshold: it is not for answering.
 
         Raises:
             KbmError: no document of the GPT's sources could be read, so there is nothing to release.
@@ -100,7 +110,7 @@ class Build:
             IndexDamaged: the probe found the written index wrong; the release is stored as failed.
         """
         epoch = self.documents.epoch()
-        current = self.documents.current_versions(gpt.sources)
+        current = self.current(gpt)
         if not current:
             raise KbmError(
                 f"there is nothing to release for {gpt.name}: no document of {', '.join(gpt.sources)} is stored",
@@ -128,7 +138,9 @@ class Build:
         with progress.stage(f"probe {gpt.name}", 1) as stage:
             failed = self._probe(gpt.name, spec, seq)
             stage.advance()
-        if base is not None and max(bump, at_least) is Bump.PATCH and self._goes_on(base, known, versions):
+        if not measured:
+            calibration = None
+        elif base is not None and max(bump, at_least) is Bump.PATCH and self._goes_on(base, known, versions):
             calibration = base.calibration
         else:
             calibration = None if failed else self._calibration(gpt, seq, sealed.digest, places, progress)
@@ -137,13 +149,12 @@ class Build:
             version=_number(base, max(bump, at_least), known, rc),
             seq=seq,
             state=ReleaseState.FAILED if failed else ReleaseState.CANDIDATE,
-            digest=release_digest(
-                sealed.digest, gpt.answer_spec, [_line(one) for one in current], calibration
-            ),
+            digest=release_digest(sealed.digest, gpt.rules, [_line(one) for one in current], calibration),
             index_digest=sealed.digest,
             index_spec=spec,
-            answer_spec=gpt.answer_spec,
-            sources=tuple(sorted({one.source for one in current})),
+            answer_spec=gpt.rules,
+            approved=gpt.approved,
+            sources=tuple(sorted(_sources(current))),
             epoch=epoch,
             n_documents=len(current),
             n_chunks=len(places),
@@ -172,6 +183,12 @@ class Build:
             n_embedded=n_embedded,
             n_rows_added=n_rows_added,
         )
+
+    def current(self, gpt: GptToBuild) -> list[CurrentVersion]:
+        """List what the next release of a GPT would take."""
+        taken = self.documents.current_versions((*gpt.sources, *gpt.approved.sources, overlays_of(gpt.name)))
+        left_out = frozenset(gpt.approved.without)
+        return [one for one in taken if f"{one.source}:{one.item_id}" not in left_out]
 
     def reissue(self, gpt: str, made: Release, version: Version, progress: Progress) -> Release:
         """Give the content of a sealed release another number: the digest stays, nothing is embedded.
@@ -210,14 +227,15 @@ class Build:
         if base is None:
             return Bump.PATCH, ()
         before = {one.document_id for one in self.releases.manifest(gpt.name, base.seq)}
-        sources = {one.source for one in current}
+        sources = _sources(current)
         then, now = self.documents.visibility_at(base.epoch).readers, self.documents.visibility().readers
         return propose(
             Difference(
                 n_before=len(before),
                 n_added=sum(one.document_id not in before for one in current),
                 same_index_spec=base.index_spec == gpt.index_spec,
-                same_answer_spec=base.answer_spec == gpt.answer_spec,
+                # What an owner approved corrects the knowledge; other rules come from kbm.toml alone.
+                same_answer_spec=base.approved.configured(base.answer_spec) == gpt.answer_spec,
                 sources_added=tuple(sorted(sources - set(base.sources))),
                 sources_removed=tuple(sorted(set(base.sources) - sources)),
                 n_widened=widened(
@@ -250,7 +268,8 @@ class Build:
                 and one.state is not ReleaseState.FAILED
                 and one.content is ReleaseContent.INDEXED
                 and one.index_spec == gpt.index_spec
-                and one.answer_spec == gpt.answer_spec
+                and one.answer_spec == gpt.rules
+                and one.approved == gpt.approved
                 and self.releases.members(gpt.name, one.seq) == set(versions)
             ):
                 return one
@@ -293,7 +312,7 @@ class Build:
         self, gpt: GptToBuild, seq: int, index: Digest, places: Sequence[ChunkPlace], progress: Progress
     ) -> Calibration | None:
         opened = self.indexes.open(gpt.name, gpt.index_spec, seq, index)
-        return self.calibrate.run(gpt.name, opened, gpt.index_spec, gpt.answer_spec, places, progress)
+        return self.calibrate.run(gpt.name, opened, gpt.index_spec, gpt.rules, places, progress)
 
     def _probe(self, gpt: str, spec: IndexSpec, seq: int) -> IndexDamaged | None:
         try:
@@ -310,6 +329,11 @@ def _number(
         target, n = rc
         return replace(target, rc=n)
     return number(base.version, bump, {one.version for one in known}) if base else FIRST_RELEASE
+
+
+def _sources(current: Sequence[CurrentVersion]) -> set[str]:
+    """Name the sources of kbm.toml that documents are from; what was written here is from none of them."""
+    return {one.source for one in current if not is_internal(one.source)}
 
 
 def _line(one: CurrentVersion) -> ReleasedDocument:

@@ -330,6 +330,7 @@ def _line_of(live: Release, gpt: GptToBuild) -> GptToBuild | None:
     """Give the GPT as the live release has it; None where passages or vectors are made by other rules now."""
     if live.index_spec != gpt.index_spec:
         return None
-    if live.answer_spec == gpt.answer_spec and set(live.sources) <= set(gpt.sources):
+    configured = live.approved.configured(live.answer_spec)
+    if configured == gpt.answer_spec and set(live.sources) <= {*gpt.sources, *gpt.approved.sources}:
         return gpt
-    return replace(gpt, answer_spec=live.answer_spec, sources=live.sources)
+    return replace(gpt, answer_spec=configured, sources=live.sources)

@@ -36,6 +36,7 @@ from kbm.services.links import Links
 from kbm.services.needs import Documents, Indexes, ReleaseIndex, Releases, Texts
 from kbm.services.question_vectors import QuestionVectors
 from kbm.services.rerank import RERANKED, Reranking
+from kbm.services.shadow import Shadow
 
 log = structlog.get_logger()
 
@@ -183,6 +184,11 @@ class Retrieve:
         asked = _Question(clean_question(question), caller, k, then.filters)
         return self._from(chosen, asked, canary=None, then=then)
 
+    def shadow(self, shadow: Shadow, question: str, caller: Caller, *, k: int) -> Retrieved:
+        """Search a release that is not built, to prove what it would answer."""
+        asked = _Question(clean_question(question), caller, k, NO_FILTERS)
+        return self._from(shadow.rules, asked, canary=None, shadow=shadow)
+
     def _from_canary(self, canary: Canary, asked: _Question) -> Retrieved | None:
         """Search the canary; None when it fails, so that live answers."""
         try:
@@ -193,7 +199,13 @@ class Retrieve:
             return None
 
     def _from(
-        self, chosen: Release, asked: _Question, *, canary: Canary | None, then: Then | None = None
+        self,
+        chosen: Release,
+        asked: _Question,
+        *,
+        canary: Canary | None,
+        then: Then | None = None,
+        shadow: Shadow | None = None,
     ) -> Retrieved:
         gpt, readers, rules = chosen.gpt, asked.caller.readers, chosen.answer_spec
         ensure_indexed(chosen)
@@ -202,7 +214,11 @@ class Retrieve:
         else:
             epoch, readable = then.epoch, _mask(self._documents.visibility_at(then.epoch), readers)
         readable = self._filtering.mask(chosen, asked.filters, readable)
-        index = self._indexes.open(gpt, chosen.index_spec, chosen.seq, chosen.index_digest)
+        if shadow is not None:
+            n = min(readable.size, shadow.holds.size)
+            readable = readable[:n] & shadow.holds[:n]
+        held = chosen if shadow is None else shadow.company
+        index = self._indexes.open(held.gpt, held.index_spec, held.seq, held.index_digest)
         vector, degraded = (None, ()) if then and then.words_only else self._vectors.of(asked.text, chosen)
         found = index.search(
             asked.text,
@@ -214,7 +230,7 @@ class Retrieve:
         loaded = self._texts.passages([hit.chunk_id for hit in found.hits], withdrawn=then is not None)
         if then is None and len(loaded) < len(found.hits) and self._documents.epoch() != epoch:
             # Something was withdrawn since the mask was made. An answer belongs to one epoch: search in the next.
-            return self._from(chosen, asked, canary=canary)
+            return self._from(chosen, asked, canary=canary, shadow=shadow)
         passages = []
         for hit in found.hits:
             if hit.chunk_id not in loaded:
@@ -230,8 +246,8 @@ class Retrieve:
         if not (then and then.not_reranked):
             passages, not_reranked = self._reranking.run(asked.text, passages, rules.reranker)
             degraded = (*degraded, *not_reranked)
-        held = partial(index.overlap, asked.text, readable=readable, synonyms=rules.synonyms)
-        folded = fold(prefer(passages, rules.prefer, held))[: asked.k]
+        holds = partial(index.overlap, asked.text, readable=readable, synonyms=rules.synonyms)
+        folded = fold(prefer(passages, rules.prefer, holds))[: asked.k]
         names = {
             one.document_id: self._visibility.readers.get(no, frozenset()) for no, one in loaded.values()
         }

@@ -14,7 +14,15 @@ from sqlalchemy import Row
 from kbm.domain.calibration import Calibration, from_json
 from kbm.domain.evaluation import Difference, GateReport, GateVerdict, Override
 from kbm.domain.identity import Digest
-from kbm.domain.releases import AnswerSpec, IndexSpec, Release, ReleaseContent, ReleaseState, Version
+from kbm.domain.releases import (
+    AnswerSpec,
+    Approved,
+    IndexSpec,
+    Release,
+    ReleaseContent,
+    ReleaseState,
+    Version,
+)
 from kbm.store.engine import iso, moment, to_json
 
 
@@ -29,6 +37,7 @@ def columns_of(made: Release) -> Mapping[str, Any]:
         "index_digest": made.index_digest,
         "index_spec": to_json(asdict(made.index_spec)),
         "answer_spec": to_json(asdict(made.answer_spec)),
+        "approved": to_json(asdict(made.approved)),
         "calibration": to_json(asdict(made.calibration)) if made.calibration else None,
         "sources": to_json(made.sources),
         "epoch": made.epoch,
@@ -52,6 +61,7 @@ def release_of(row: Row[Any]) -> Release:
         index_digest=Digest(row.index_digest),
         index_spec=IndexSpec(**json.loads(row.index_spec)),
         answer_spec=answer_spec_of(row.answer_spec),
+        approved=_approved_of(row.approved),
         calibration=_calibration_of(row.calibration) if row.calibration else None,
         sources=tuple(json.loads(row.sources)),
         epoch=row.epoch,
@@ -74,6 +84,15 @@ def release_of(row: Row[Any]) -> Release:
 def _calibration_of(stored: str) -> Calibration:
     """Read measured thresholds; every answer does, and it is the live release's nearly always."""
     return from_json(json.loads(stored))
+
+
+@lru_cache(maxsize=64)
+def _approved_of(stored: str) -> Approved:
+    """Read what people approved."""
+    kept: dict[str, Any] = json.loads(stored)  # Any is JSON
+    lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+    synonyms = tuple(tuple(group) for group in kept.get("synonyms", ()))
+    return Approved(**{**kept, **lists, "synonyms": synonyms})
 
 
 @lru_cache(maxsize=64)

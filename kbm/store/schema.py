@@ -169,6 +169,9 @@ release = Table(
     Column("index_digest", String, nullable=False),
     Column("index_spec", Text, nullable=False),
     Column("answer_spec", Text, nullable=False),
+    Column(
+        "approved", Text, nullable=False, server_default="{}"
+    ),  # JSON: what people approved beyond kbm.toml
     Column("calibration", Text),  # JSON: thresholds as measured; null where there was too little to measure
     Column("sources", Text, nullable=False),  # JSON list
     Column("epoch", Integer, nullable=False),  # of visibility, when it was built

@@ -228,6 +228,7 @@ def upgrade() -> None:
         sa.Column("index_digest", sa.String(), nullable=False),
         sa.Column("index_spec", sa.Text(), nullable=False),
         sa.Column("answer_spec", sa.Text(), nullable=False),
+        sa.Column("approved", sa.Text(), server_default="{}", nullable=False),
         sa.Column("calibration", sa.Text(), nullable=True),
         sa.Column("sources", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),

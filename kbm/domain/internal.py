@@ -1,0 +1,21 @@
+"""Names of what kbm keeps for itself beside the sources and GPTs of kbm.toml, whose names cannot begin so."""
+
+from __future__ import annotations
+
+COMPANY = "@company"
+"""The line of releases over all documents of the company. It never answers: agents look things up in it."""
+
+
+def is_internal(name: str) -> bool:
+    """Tell whether a source or a GPT is none of kbm.toml's."""
+    return name.startswith("@")
+
+
+def overlays_of(gpt: str) -> str:
+    """Name the source of the documents that were written here for a GPT, and approved."""
+    return f"@overlays.{gpt}"
+
+
+def drafts_of(gpt: str) -> str:
+    """Name the source of the documents that agents drafted for a GPT. No GPT answers from it."""
+    return f"@drafts.{gpt}"

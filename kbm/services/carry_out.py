@@ -1,0 +1,54 @@
+"""Carry out what is done once and safe to repeat: refresh a source, read documents again, rebuild an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from kbm.domain.fixes import Fix, RebuildIndex, RefreshSource, Reparse
+from kbm.errors import UsageError
+from kbm.ports import Progress
+from kbm.services.needs import Releases
+from kbm.services.rebuild import Rebuild
+from kbm.services.sync import SourceToSync, Sync
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarryOut:
+    """The use case with what it needs. ``forget_items`` lets the next sync fetch items again."""
+
+    sync: Sync
+    rebuild: Rebuild
+    releases: Releases
+    source_to_sync: Callable[[str], SourceToSync]
+    forget_cursor: Callable[[str], None]
+    forget_items: Callable[[str, list[str]], None]
+
+    def run(self, gpt: str, fix: Fix, who: str, progress: Progress) -> None:
+        """Do it. Repeating it is safe.
+
+        Raises:
+            UsageError: it is no task.
+            KbmError: the source, a document or the index does not let it.
+        """
+        match fix:
+            case RefreshSource(source=source):
+                self.forget_cursor(source)
+                self.sync.run(self.source_to_sync(source), progress)
+            case Reparse(items=items):
+                by_source: dict[str, list[str]] = {}
+                for item in items:
+                    source, _, item_id = item.partition(":")
+                    by_source.setdefault(source, []).append(item_id)
+                for source, ids in sorted(by_source.items()):
+                    self.forget_items(source, ids)
+                    self.sync.run(self.source_to_sync(source), progress)
+            case RebuildIndex():
+                self.rebuild.mend_live(gpt, progress)
+            case _:
+                raise UsageError(f"{fix.kind} is no task")
+        log.info("task_done", gpt=gpt, kind=fix.kind, who=who)

@@ -24,6 +24,7 @@ from kbm_indexes import manifest as files
 from kbm_indexes.fusion import Ranking, fuse, share, signals
 from kbm_indexes.lexical import idf
 from kbm_indexes.manifest import KnownAnswer, Manifest
+from kbm_indexes.near import near_pairs
 from kbm_indexes.question import Question, QuestionWord, tokenise_question, words_held
 from kbm_indexes.ranking import (
     Mask,
@@ -124,6 +125,26 @@ class ReleaseIndex:
         total = float(weight[known | counts].sum())
         held = words_held(asked, texts)
         return [float(each) for each in share(held, weight * (known | counts), total)]
+
+    def weights(self, words: Sequence[str], *, readable: NDArray[np.bool_] | None) -> list[float]:
+        """Give how much each word tells: the idf of its stem over the visible rows, 0 where none holds it."""
+        mask = self._mask(readable)
+        found = []
+        for word in words:
+            asked = tokenise_question(word, ())
+            weight, known, _ = _words(asked.words, match(self._segments, mask, view_stems, asked.stems))
+            found.append(float((weight * known).max(initial=0.0)))
+        return found
+
+    def near_pairs(
+        self, readable: NDArray[np.bool_] | None, *, cosine: float, limit: int
+    ) -> list[tuple[ChunkId, ChunkId, float]]:
+        """Give pairs of visible passages of different documents that are at least as near, nearest first.
+
+        Nothing without vectors. Compares all with all: 20,000 passages take some 15 s on one core.
+        """
+        masks = [self._visible(at, readable) for at in range(len(self._segments))]
+        return near_pairs(self._segments, masks, cosine=cosine, limit=limit)
 
     def n_tokens(self) -> tuple[int, int]:
         """Count the stems and the 4-grams of all rows, with repetition."""

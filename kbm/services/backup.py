@@ -16,9 +16,10 @@ from kbm.domain.people import Entry
 from kbm.errors import UsageError
 from kbm.faults import fault_point
 from kbm.ports import Progress
+from kbm.services.archive_needs import Backups, Restores
 from kbm.services.erase import Erase
 from kbm.services.fill_vectors import FillVectors
-from kbm.services.needs import Audit, Backups, Releases, Restores
+from kbm.services.needs import Audit, Releases
 from kbm.services.rebuild import Rebuild
 
 log = structlog.get_logger()

@@ -14,7 +14,8 @@ from kbm.domain.identity import ChunkId
 from kbm.domain.releases import Release, ReleaseContent, ReleaseState
 from kbm.errors import ReleaseEvicted, ReleaseNotSealed
 from kbm.ports import Progress, Vectors
-from kbm.services.needs import ExportFolders, Imported, Indexes, Releases, Texts
+from kbm.services.archive_needs import ExportFolders, Imported
+from kbm.services.needs import Indexes, Releases, Texts
 
 log = structlog.get_logger()
 

@@ -26,7 +26,8 @@ from kbm.domain.releases import (
 from kbm.domain.retrieval import IndexRow
 from kbm.errors import ArchiveRefused, KbmError, UsageError
 from kbm.ports import Clock, Progress, Vectors, VectorStore
-from kbm.services.needs import Documents, Erasures, ExportFolders, Imported, Indexes, Releases, Texts
+from kbm.services.archive_needs import ExportFolders, Imported
+from kbm.services.needs import Documents, Erasures, Indexes, Releases, Texts
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbm.domain.answers import Answer, Passage, Verdict
-from kbm.domain.archive import ArchiveManifest, ErasedItem, Export, ExportedDocument
+from kbm.domain.archive import ErasedItem
 from kbm.domain.canary import Audience, Canary, CanaryState, ReplayReport
 from kbm.domain.catalogue import (
     ChunkPlace,
@@ -31,7 +31,7 @@ from kbm.domain.catalogue import (
 from kbm.domain.documents import Blob, Chunk, DocumentVersion, ParsedDocument
 from kbm.domain.erasure import Certificate, Erasure, HeldBy, Mark, Redacted, Residue, Step, Traces
 from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState, Override
-from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VectorKey, VersionId
+from kbm.domain.identity import ChunkId, ContentHash, Digest, VectorKey, VersionId
 from kbm.domain.people import Entry
 from kbm.domain.questions import Asker, LoggedQuestion
 from kbm.domain.receipts import Recorded
@@ -277,46 +277,6 @@ class Audit(Protocol):
     def append(self, entry: Entry) -> None: ...
 
 
-class PackFolders(Protocol):
-    """See :class:`kbm.store.packs.PackFolders`."""
-
-    def write(self, folder: Path, gpt: str, files: Mapping[str, str]) -> None: ...
-
-
-class Backups(Protocol):
-    """See :class:`kbm.store.backup.Backups`."""
-
-    def write(self, target: Path) -> ArchiveManifest: ...
-
-
-class Restores(Protocol):
-    """See :class:`kbm.store.restores.Restores`."""
-
-    staged: Path
-
-    def is_empty(self) -> bool: ...
-    def unpack(self, source: Path) -> ArchiveManifest: ...
-    def ledger(self) -> list[ErasedItem]: ...
-    def read_ledger(self, path: Path) -> list[ErasedItem]: ...
-    def publish(self) -> Path | None: ...
-    def drop(self) -> None: ...
-
-
-class ExportFolders(Protocol):
-    """See :class:`kbm.store.exports.ExportFolders`."""
-
-    def write(self, folder: Path, made: Export, vectors: Vectors | None) -> None: ...
-    def read(self, folder: Path) -> tuple[Export, Vectors | None]: ...
-
-
-class Imported(Protocol):
-    """See :class:`kbm.store.imported.Imported`."""
-
-    def documents(self, versions: Sequence[VersionId]) -> list[ExportedDocument]: ...
-    def take_in(self, documents: Sequence[ExportedDocument]) -> dict[DocumentId, int]: ...
-    def show(self, numbers: Collection[int]) -> None: ...
-
-
 class TraceFiles(Protocol):
     """See :class:`kbm.store.trace_files.TraceFiles`."""
 
@@ -385,6 +345,10 @@ class ReleaseIndex(Protocol):
         readable: NDArray[np.bool_] | None,
         synonyms: Synonyms = (),
     ) -> list[float]: ...
+    def weights(self, words: Sequence[str], *, readable: NDArray[np.bool_] | None) -> list[float]: ...
+    def near_pairs(
+        self, readable: NDArray[np.bool_] | None, *, cosine: float, limit: int
+    ) -> list[tuple[ChunkId, ChunkId, float]]: ...
 
 
 class Indexes(Protocol):

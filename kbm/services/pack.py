@@ -19,7 +19,8 @@ from kbm.domain.people import Entry
 from kbm.domain.releases import Release
 from kbm.errors import UsageError
 from kbm.ports import Progress
-from kbm.services.needs import Audit, Documents, PackFolders, Releases, Texts
+from kbm.services.archive_needs import PackFolders
+from kbm.services.needs import Audit, Documents, Releases, Texts
 from kbm.services.retrieve import Caller, Retrieve
 
 MOST_FILES = 20

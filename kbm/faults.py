@@ -60,6 +60,7 @@ POINTS = frozenset(
         "sync.remove",
         "sync.readers",
         "sync.cursor",
+        "sync.again",
         "report.write",
         "report.send",
         "lease.fence",

@@ -18,6 +18,7 @@ GROUPS = {
     "kbm.rerankers": "reranker",
     "kbm.vector_stores": "vector store",
     "kbm.notifiers": "notifier",
+    "kbm.detectors": "detector",
 }
 
 

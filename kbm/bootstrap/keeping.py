@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
 from kbm.bootstrap.parts import Parts
 from kbm.domain.archive import ErasedItem
+from kbm.domain.internal import COMPANY
+from kbm.domain.retention import Retention
 from kbm.services.backup import Backup
 from kbm.services.check_chatgpt import CheckChatGpt
 from kbm.services.compact import Compact
@@ -51,7 +54,10 @@ class Keeping(Parts):
     def compact(self) -> Compact:
         """Keep what is kept small."""
         return Compact(
-            retention={name: self.retention_of(name) for name in self.settings.gpts},
+            retention={
+                **{name: self.retention_of(name) for name in self.settings.gpts},
+                COMPANY: Retention(keep=1, purge_after=timedelta(0)),
+            },
             releases=self.catalogue.releases,
             retaining=self.catalogue.retention,
             indexes=self.indexes,

@@ -12,15 +12,19 @@ from typing import cast
 from kbm import __version__, registry
 from kbm.bootstrap.plugins import NO_EMBEDDER, Plugins
 from kbm.domain.chat import EXTRACTIVE
+from kbm.domain.decisions import GptPeople
+from kbm.domain.documents import EVERYONE
 from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retention import Retention
+from kbm.domain.suggestions import IN_EFFECT
 from kbm.errors import NotFound
 from kbm.ports import (
     Connector,
 )
 from kbm.prompts import answer_prompt
 from kbm.sections import GptSection, SourceSection, hours
+from kbm.services.approvals import approved_of
 from kbm.services.build import GptToBuild
 from kbm.services.nightly import NightPolicy
 from kbm.services.rerank import reranker_id
@@ -111,21 +115,34 @@ class Parts(Plugins):
             NotFound: kbm.toml has no such GPT.
         """
         section = self.gpt_settings(name)
+        configured = AnswerSpec(
+            instructions=section.instructions,
+            languages=self.settings.kbm.languages,
+            chat=self.settings.kbm.chat,
+            prompt="" if self.settings.kbm.chat == EXTRACTIVE else answer_prompt().digest,
+            lose=section.answers.lose,
+            synonyms=section.answers.synonyms,
+            prefer=section.answers.prefer,
+            reranker=reranker_id(self.reranker) if self.reranker else "",
+        )
+        decided = self.catalogue.suggestions.all(name, IN_EFFECT)
         return GptToBuild(
             name=name,
             sources=section.sources,
             index_spec=self.index_spec(),
-            answer_spec=AnswerSpec(
-                instructions=section.instructions,
-                languages=self.settings.kbm.languages,
-                chat=self.settings.kbm.chat,
-                prompt="" if self.settings.kbm.chat == EXTRACTIVE else answer_prompt().digest,
-                lose=section.answers.lose,
-                synonyms=section.answers.synonyms,
-                prefer=section.answers.prefer,
-                reranker=reranker_id(self.reranker) if self.reranker else "",
-            ),
+            answer_spec=configured,
             tools=_tools(),
+            approved=approved_of(decided, configured, section.sources),
+        )
+
+    def people_of(self, name: str) -> GptPeople:
+        """Say who decides about a GPT."""
+        people = self.gpt_settings(name).people
+        return GptPeople(
+            owner=people.owner,
+            deputies=people.deputies,
+            sponsor=people.sponsor,
+            readers=frozenset({EVERYONE, f"user:{people.owner}", *people.readers}),
         )
 
 

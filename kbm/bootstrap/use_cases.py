@@ -12,6 +12,7 @@ import structlog
 
 from kbm.bootstrap.journaling import Journaling
 from kbm.bootstrap.keeping import Keeping
+from kbm.bootstrap.reviewing import Reviewing
 from kbm.config import settings_from
 from kbm.domain.documents import EVERYONE
 from kbm.errors import KbmError
@@ -49,6 +50,11 @@ log = structlog.get_logger()
 
 class Kbm(Journaling, Keeping):
     """Everything the entry points call. Close it when done."""
+
+    @cached_property
+    def reviewing(self) -> Reviewing:
+        """Review GPTs, and let people decide about what agents propose."""
+        return Reviewing(self)
 
     @cached_property
     def sync(self) -> Sync:

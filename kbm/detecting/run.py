@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -26,7 +25,7 @@ from pydantic import ValidationError
 from kbm.detecting import wire
 from kbm.domain.review import Findings, ReviewWindow
 from kbm.errors import KbmError
-from kbm.ports import Detector, Lookup, Stage
+from kbm.ports import Lookup, Stage
 
 log = structlog.get_logger()
 
@@ -43,44 +42,40 @@ _FROM_PARENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
 """All a detector gets of the environment: keys and passwords stay out of its reach."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Detected:
-    """What the detectors found, by name, and why some did not come to an end."""
-
-    findings: dict[str, Findings] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-
-
 def detect(
-    detectors: Mapping[str, type[Detector]],
+    detectors: Mapping[str, str],
     window: ReviewWindow,
     lookup: Lookup,
     stage: Stage,
     *,
     time_limit_s: float = TIME_LIMIT_S,
-) -> Detected:
-    """Let each detector look at *window*; the same window gives the same findings."""
-    found = Detected()
+) -> tuple[dict[str, Findings], dict[str, str]]:
+    """Let each of *detectors*, ``module:Class`` by name, look at *window*. None of them is loaded in this process.
+
+    Gives what they found, by name, and why some did not come to an end.
+    """
+    found: dict[str, Findings] = {}
+    problems: dict[str, str] = {}
     process: _Process | None = None
     try:
-        for name, kind in sorted(detectors.items()):
+        for name, path in sorted(detectors.items()):
             try:
                 process = process or _Process(window)
-                found.findings[name] = process.review(kind, lookup, time_limit_s)
+                found[name] = process.review(path, lookup, time_limit_s)
             except _Refused as error:
-                found.problems[name] = str(error)
+                problems[name] = str(error)
             except (_Gone, OSError) as error:
-                found.problems[name] = str(error)
+                problems[name] = str(error)
                 if process is not None:
                     process.kill()
                 process = None
-            if name in found.problems:
-                log.warning("detector_failed", detector=name, gpt=window.gpt, why=found.problems[name])
+            if name in problems:
+                log.warning("detector_failed", detector=name, gpt=window.gpt, why=problems[name])
             stage.advance(1, name)
     finally:
         if process is not None:
             process.kill()
-    return found
+    return found, problems
 
 
 class _Refused(Exception):
@@ -120,10 +115,10 @@ class _Process:
         self._deadline = time.monotonic() + TIME_LIMIT_S
         self._send({"window": wire.WINDOW.dump_python(window, mode="json")})
 
-    def review(self, kind: type[Detector], lookup: Lookup, time_limit_s: float) -> Findings:
+    def review(self, path: str, lookup: Lookup, time_limit_s: float) -> Findings:
         """Let one detector look."""
         self._deadline = time.monotonic() + time_limit_s
-        self._send({"detector": f"{kind.__module__}:{kind.__qualname__}"})
+        self._send({"detector": path})
         while True:
             message = self._receive()
             if "findings" in message:

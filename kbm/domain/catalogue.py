@@ -88,6 +88,22 @@ class DocumentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentOverview:
+    """A present document at a glance; ``reason`` is why its newest content is in quarantine, empty if it is not."""
+
+    no: int
+    id: DocumentId
+    source: str
+    item_id: str
+    title: str
+    url: str
+    modified: datetime | None
+    readers: frozenset[str]
+    reason: str = ""
+    n_words: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
     """How long a kind of change took to arrive, in seconds; the last *n* of them."""
 

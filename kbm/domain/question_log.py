@@ -15,6 +15,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from kbm.domain.answers import Cause, Outcome, Verdict
+from kbm.domain.identity import ChunkId
 
 SESSION_GAP = timedelta(minutes=30)
 SIMILAR_FROM = 0.3
@@ -47,6 +48,15 @@ class Source(StrEnum):
 
     ASKED = "asked"  # here
     IMPORTED = "imported"  # of a help desk; it has no answer here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What an answer found and quoted, as chunk ids, and how many of its sentences were withheld."""
+
+    hits: tuple[ChunkId, ...]
+    cited: tuple[ChunkId, ...]
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +130,16 @@ def with_reasks(asked: Sequence[Logged]) -> list[Logged]:
                     again[one.id] = before.id
                     break
     return [replace(one, reask_of=again[one.id]) if one.id in again else one for one in asked]
+
+
+def asked_again(asked: Sequence[Logged]) -> frozenset[str]:
+    """Give the ids of questions that the same person asked again in other words, whatever they were told."""
+    again: set[str] = set()
+    for session in sessions(asked):
+        for n, one in enumerate(session[:-1]):
+            if any(is_same_in_other_words(one.question, later.question) for later in session[n + 1 :]):
+                again.add(one.id)
+    return frozenset(again)
 
 
 def is_same_in_other_words(first: str, second: str) -> bool:

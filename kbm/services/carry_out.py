@@ -10,7 +10,6 @@ import structlog
 from kbm.domain.fixes import Fix, RebuildIndex, RefreshSource, Reparse
 from kbm.errors import UsageError
 from kbm.ports import Progress
-from kbm.services.needs import Releases
 from kbm.services.rebuild import Rebuild
 from kbm.services.sync import SourceToSync, Sync
 
@@ -19,14 +18,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarryOut:
-    """The use case with what it needs. ``forget_items`` lets the next sync fetch items again."""
+    """The use case with what it needs. ``read_again`` lets the next sync fetch items again."""
 
     sync: Sync
     rebuild: Rebuild
-    releases: Releases
     source_to_sync: Callable[[str], SourceToSync]
     forget_cursor: Callable[[str], None]
-    forget_items: Callable[[str, list[str]], None]
+    read_again: Callable[[str, list[str]], None]
 
     def run(self, gpt: str, fix: Fix, who: str, progress: Progress) -> None:
         """Do it. Repeating it is safe.
@@ -45,7 +43,7 @@ class CarryOut:
                     source, _, item_id = item.partition(":")
                     by_source.setdefault(source, []).append(item_id)
                 for source, ids in sorted(by_source.items()):
-                    self.forget_items(source, ids)
+                    self.read_again(source, ids)
                     self.sync.run(self.source_to_sync(source), progress)
             case RebuildIndex():
                 self.rebuild.mend_live(gpt, progress)

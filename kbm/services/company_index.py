@@ -27,6 +27,17 @@ class CompanyIndex:
     gpts: Collection[str]
     index_spec: Callable[[], IndexSpec]
 
+    def described(self) -> GptToBuild:
+        """Say what it is made of: all sources, what people approved here, and what agents drafted."""
+        written = [name for gpt in self.gpts for name in (overlays_of(gpt), drafts_of(gpt))]
+        return GptToBuild(
+            name=COMPANY,
+            sources=(*sorted(self.sources), *sorted(written)),
+            index_spec=self.index_spec(),
+            answer_spec=AnswerSpec(),
+            tools={},
+        )
+
     def refresh(self, progress: Progress) -> Release:
         """Bring it up to what is stored; nothing changed costs nothing.
 
@@ -34,15 +45,7 @@ class CompanyIndex:
             KbmError: no document is stored.
             Busy: another process builds it.
         """
-        written = [name for gpt in self.gpts for name in (overlays_of(gpt), drafts_of(gpt))]
-        company = GptToBuild(
-            name=COMPANY,
-            sources=(*sorted(self.sources), *sorted(written)),
-            index_spec=self.index_spec(),
-            answer_spec=AnswerSpec(),
-            tools={},
-        )
-        return self.build.run(company, progress, measured=False).release
+        return self.build.run(self.described(), progress, measured=False).release
 
     def newest(self) -> Release:
         """Give it as it is.

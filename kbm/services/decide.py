@@ -31,7 +31,6 @@ from kbm.domain.suggestions import (
 from kbm.errors import DecisionConflict, NotAllowed, UsageError
 from kbm.ports import Clock, Progress
 from kbm.services.approvals import targets_of
-from kbm.services.build import GptToBuild
 from kbm.services.carry_out import CarryOut
 from kbm.services.needs import Golden, Releases
 from kbm.services.overlays import Overlays
@@ -55,7 +54,6 @@ class Decide:
     overlays: Overlays
     prove: Prove
     carry_out: CarryOut
-    gpt_to_build: Callable[[str], GptToBuild]
     people: Callable[[str], GptPeople]
     clock: Clock
 

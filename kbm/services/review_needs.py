@@ -6,9 +6,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from kbm.domain.catalogue import DocumentOverview
+from kbm.domain.identity import ChunkId, Digest, DocumentId
 from kbm.domain.known_gaps import Gap, GapState, LastReview
 from kbm.domain.people import Entry
-from kbm.domain.question_log import Logged
+from kbm.domain.question_log import Logged, Used
 from kbm.domain.suggestions import Preview, Suggestion, SuggestionState
 
 
@@ -38,3 +40,11 @@ class LoggedQuestions(Protocol):
     """See :class:`kbm.store.questions.Questions`."""
 
     def log(self, gpt: str, since: datetime) -> list[Logged]: ...
+    def used(self, gpt: str, since: datetime) -> dict[str, Used]: ...
+
+
+class Overview(Protocol):
+    """See :class:`kbm.store.overview.Overview`."""
+
+    def documents(self, sources: Collection[str], chunker_digest: Digest) -> list[DocumentOverview]: ...
+    def documents_of(self, chunks: Sequence[ChunkId]) -> dict[ChunkId, DocumentId]: ...

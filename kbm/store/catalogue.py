@@ -19,6 +19,7 @@ from kbm.store.imported import Imported
 from kbm.store.journal import Journal
 from kbm.store.keys import Keys
 from kbm.store.lease import Fence, Leases
+from kbm.store.overview import Overview
 from kbm.store.plans import Jobs, Plans
 from kbm.store.releases import Releases
 from kbm.store.retention import Retention
@@ -48,6 +49,7 @@ class Catalogue:
     keys: Keys
     retention: Retention
     sources: Sources
+    overview: Overview
     suggestions: Suggestions
     _engine: Engine
 
@@ -84,6 +86,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         imported=Imported(engine, clock),
         keys=Keys(engine, clock),
         sources=Sources(engine, clock),
+        overview=Overview(engine),
         suggestions=Suggestions(engine, clock),
         _engine=engine,
     )

@@ -277,6 +277,15 @@ class Documents:
             )
         return n
 
+    def read_again(self, name: str, item_ids: Collection[str]) -> None:
+        """Let the next sync fetch items of a source again, whatever their version."""
+        with fault_point("sync.again"), self._writes.begin() as connection:
+            connection.execute(
+                update(document)
+                .where(document.c.source == name, document.c.item_id.in_(sorted(item_ids)))
+                .values(ref_version="")
+            )
+
     def document(self, id: str) -> DocumentRecord | None:
         """Give a document by its id."""
         with self._reads.connect() as connection:

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, select
 
 from kbm.domain.answers import Cause, Outcome, Verdict
-from kbm.domain.question_log import Logged, Source
+from kbm.domain.identity import ChunkId
+from kbm.domain.question_log import Logged, Source, Used
 from kbm.domain.questions import LoggedQuestion
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json
@@ -72,6 +73,25 @@ class Questions:
             found = [_asked(row) for row in connection.execute(asked)]
             found += [_imported(row) for row in connection.execute(elsewhere)]
         return sorted(found, key=_when, reverse=True)
+
+    def used(self, gpt: str, since: datetime) -> dict[str, Used]:
+        """Give what the answers of a GPT since a moment rested on; of those that an erasure touched, nothing."""
+        query = (
+            select(answer.c.id, answer.c.hits, answer.c.citations, answer.c.withheld)
+            .where(answer.c.gpt == gpt, answer.c.asked_at >= iso(since))
+            .order_by(answer.c.asked_at.desc())
+            .limit(_LISTED)
+        )
+        found = {}
+        with self._reads.connect() as connection:
+            for row in connection.execute(query):
+                hits, cited = json.loads(row.hits), json.loads(row.citations)
+                found[row.id] = Used(
+                    hits=tuple(ChunkId(one) for one in hits if isinstance(one, str)),
+                    cited=tuple(ChunkId(one[0]) for one in cited if isinstance(one, list)),
+                    withheld=row.withheld,
+                )
+        return found
 
     def on_canary(self, gpt: str, moment: datetime) -> tuple[int, int]:
         """Count what a GPT's canary answered since *moment*, and how many of that were reported as a problem."""

@@ -80,6 +80,11 @@ class Sources:
         )
         append(connection, entry, at=now)
 
+    def forget_cursor(self, name: str) -> None:
+        """Let the next sync list a source whole."""
+        with fault_point("sync.again"), self._writes.begin() as connection:
+            connection.execute(update(source).where(source.c.name == name).values(cursor=None))
+
     def scan_ended(
         self,
         name: str,

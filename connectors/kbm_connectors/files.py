@@ -1,4 +1,4 @@
-"""Files, wherever they lie: a folder, a zip archive, a git repository, a WebDAV server.
+"""Files, wherever they lie: a folder, a zip archive, a git repository, a WebDAV server, a Windows share, SFTP, S3.
 
 ``url`` decides which; what is wanted, how citations link and where a DMS export keeps its metadata is said the same
 way for all. Each kind of place is a :class:`~kbm_connectors.files_tree.Tree` in a file of its own.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kbm.domain.documents import Blob
 from kbm.domain.sync import Event, Failed, Json, Mark, Ref
@@ -19,12 +19,16 @@ from kbm.errors import ConfigError
 from kbm.ports import ConnectorSettings
 from kbm_connectors.files_folder import FolderTree
 from kbm_connectors.files_git import GitTree
+from kbm_connectors.files_server import proposed
 from kbm_connectors.files_settings import GIT, FileChoice, FilesSettings
 from kbm_connectors.files_sides import Sides
-from kbm_connectors.files_tree import Selection, Tree
+from kbm_connectors.files_tree import Remarking, Selection, Tree
 from kbm_connectors.files_wiki import WikiExport
 from kbm_connectors.files_zip import ZipTree
 from kbm_connectors.settings import local_path, validated
+
+if TYPE_CHECKING:
+    from kbm_connectors.nt_share import OpenShare
 
 CHECKED_EVENTS = 10_000
 """How far :meth:`FilesConnector.check` looks: far enough to find what is wrong, soon enough to be waited for."""
@@ -47,6 +51,7 @@ class FilesConnector:
         root: Path,
         *,
         pause: Callable[[float], None] = time.sleep,
+        open_share: OpenShare | None = None,
     ) -> None:
         self.name = name
         self.settings: FileChoice
@@ -61,6 +66,28 @@ class FilesConnector:
             self.settings = web
             self._wanted = Selection(self._included(), web.exclude)
             self._tree: Tree = WebDavTree(name, web, root, self._wanted, pause)
+        elif url.lower().startswith("smb://"):
+            from kbm_connectors.files_smb import SmbSettings, smb_tree
+
+            smb = validated(SmbSettings, name, settings)
+            self.settings = smb
+            self._wanted = Selection(self._included(), smb.exclude)
+            self._tree = smb_tree(name, smb, root, self._wanted, pause, open_share)
+        elif url.lower().startswith("sftp://"):
+            from kbm_connectors.files_sftp import SftpSettings, sftp_tree
+
+            sftp = validated(SftpSettings, name, settings)
+            self.settings = sftp
+            self._wanted = Selection(self._included(), sftp.exclude)
+            self._tree = sftp_tree(name, sftp, root, self._wanted, pause)
+        elif url.lower().startswith("s3://"):
+            from kbm_connectors.files_s3 import S3Tree
+            from kbm_connectors.files_s3_store import S3Settings
+
+            store = validated(S3Settings, name, settings)
+            self.settings = store
+            self._wanted = Selection(self._included(), store.exclude)
+            self._tree = S3Tree(name, store, root, self._wanted, pause)
         else:
             files = validated(FilesSettings, name, settings)
             self.settings = files
@@ -74,6 +101,14 @@ class FilesConnector:
         """Propose the settings for a folder, an archive, a repository or a WebDAV address; None for anything else."""
         if url.lower().startswith((*_WEBDAV, GIT)):
             return {"url": url}
+        if url.lower().startswith(("smb://", "sftp://")):
+            return proposed(url)
+        if url.lower().startswith(("s3://", "https://")):
+            from kbm_connectors.files_s3 import recognised
+
+            bucket = recognised(url)
+            if bucket is not None:
+                return bucket
         if _DAV_PATH.match(url):
             return {"url": f"webdav+{url}"}
         if "://" in url and not url.startswith("file://"):
@@ -98,7 +133,7 @@ class FilesConnector:
                     problems.append(f"{place} cannot be read: {event.why}")
                 case Mark() if not matched:
                     problems.append(self._nothing_matches())
-        return problems
+        return problems + (self._tree.remarks() if isinstance(self._tree, Remarking) else [])
 
     def scan(self, cursor: Json) -> Iterator[Event]:  # none of these trees tells what changed
         """List every file that matches; always complete, or it says so."""

@@ -49,7 +49,7 @@ class FilesSettings(FileChoice):
 
     url: str = Field(
         min_length=1,
-        description="A folder or .zip: a path, relative to kbm.toml, or file://; git+file://; webdav+https://.",
+        description="A folder or .zip: a path, relative to kbm.toml, or file://; git+file://, webdav+https://, …",
     )
     git: bool = Field(default=False, description="Read what is committed in the repository at url.")
     ref: str = Field(

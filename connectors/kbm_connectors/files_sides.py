@@ -33,6 +33,14 @@ _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ ,T]+(\d{1,2}):(\d{2})(?
 Fetch = Callable[[Ref], Blob]
 
 
+def check_readers(mapped: dict[str, str]) -> dict[str, str]:
+    """Refuse a mapping to what is no reader; for validators of settings."""
+    for reader in mapped.values():
+        if not _READER.fullmatch(reader):
+            raise ValueError(f"{reader!r}: a reader is 'everyone', 'group:NAME' or 'user:NAME'")
+    return mapped
+
+
 class SideSettings(SourceSettings):
     """How side files are called and what their fields are."""
 
@@ -62,10 +70,7 @@ class SideSettings(SourceSettings):
     @field_validator("readers_map")
     @classmethod
     def _are_readers(cls, mapped: dict[str, str]) -> dict[str, str]:
-        for reader in mapped.values():
-            if not _READER.fullmatch(reader):
-                raise ValueError(f"{reader!r}: a reader is 'everyone', 'group:NAME' or 'user:NAME'")
-        return mapped
+        return check_readers(mapped)
 
     @property
     def pattern(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import quote
 
 from kbm.domain.documents import Blob
@@ -28,6 +28,15 @@ class Tree(Protocol):
 
     def fetch(self, ref: Ref) -> Blob:
         """Read one file, as a connector does."""
+        ...
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """What a tree may do besides: say what a person should know of it, once it was listed."""
+
+    def remarks(self) -> list[str]:
+        """Say it; empty means nothing."""
         ...
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kbm.errors import ConfigError, did_you_mean
 from kbm.ports import ConnectorSettings
 
-SECRET = re.compile(r"passw|secret|token|api_?key|credential", re.IGNORECASE)
+SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SCP_STYLE = re.compile(r"[\w.-]+@[\w.-]+:")
 _DRIVE = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
@@ -111,7 +111,7 @@ def local_path(source: str, url: str, root: Path) -> Path:
     elif _DRIVE.match(url):
         raise ConfigError(
             f"{key} = {_short(url)}: a Windows path cannot be read here",
-            hint="mount the share and give the path it is mounted at",
+            hint="write a share as smb://SERVER/SHARE/FOLDER, or mount it and give the path",
         )
     if "\0" in url:
         raise ConfigError(f"{key} = {_short(url)}: a path holds no NUL")

@@ -189,7 +189,8 @@ def test_an_edit_of_the_same_length_with_its_time_set_back_is_seen(dms: Path) ->
     ("url", "told"),
     [
         ("webdav+https://bob:hunter2@dms.example/x", "an address holds no account"),
-        ("smb://bob:hunter2@nas/x", "smb://"),
+        ("smb://bob:hunter2@nas/x", "holds no password"),
+        ("ftp://bob:hunter2@nas/x", "ftp://"),
         ("git@github.com:keller/wiki.git", "user@host:path"),
         ("file://nas/share", "another computer"),
         ("C:\\Freigabe", "Windows path"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ from kbm.services.overlays import Overlays
 from kbm.services.preview import PreviewFix
 from kbm.services.prove import Prove
 from kbm.services.read_items import ItemReader
-from kbm.services.review import Detected, Review
+from kbm.services.review import Detected, Review, Reviewed
 from kbm.services.review_window import GptToReview, Windows
 from kbm.services.shadow import holds
+from kbm.services.show_suggestion import ShowSuggestion
 from kbm.services.verify import Verify
 
 if TYPE_CHECKING:
@@ -67,6 +69,17 @@ class Reviewing:
     def log(self, gpt: str) -> list[Logged]:
         """Give a GPT's questions that are still readable, newest first."""
         return self.windows.log(gpt, self.days)
+
+    def review_one(self, gpt: str, progress: Progress) -> Reviewed:
+        """Review a GPT: bring decisions into effect, tell which gaps are closed, and look for more.
+
+        Raises:
+            NotFound: kbm.toml has no such GPT.
+            NothingLive: nothing of it answers yet.
+        """
+        self.decide.settle(gpt, progress)
+        closed = self.verify.run(gpt, self.log(gpt), progress)
+        return replace(self.review.run(self.gpt_to_review(gpt), progress), closed=tuple(closed))
 
     @cached_property
     def windows(self) -> Windows:
@@ -146,6 +159,21 @@ class Reviewing:
             carry_out=self.carry_out,
             people=kbm.people_of,
             clock=kbm.clock,
+        )
+
+    @cached_property
+    def show(self) -> ShowSuggestion:
+        """Show suggestions and gaps to people."""
+        kbm = self._kbm
+        return ShowSuggestion(
+            suggestions=kbm.catalogue.suggestions,
+            gaps=kbm.journal.gaps,
+            golden=kbm.catalogue.golden,
+            texts=kbm.catalogue.texts,
+            documents=kbm.catalogue.documents,
+            log=self.log,
+            proof_holds=self.prove.holds,
+            stewards={name: one.steward for name, one in kbm.settings.sources.items()},
         )
 
     @cached_property

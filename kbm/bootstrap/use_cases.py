@@ -309,6 +309,7 @@ class Kbm(Journaling, Keeping):
             public=tuple(name for name, one in self.settings.gpts.items() if one.public),
             limits=Limits(per_minute=section.per_minute, per_day=section.per_day),
             clock=self.clock,
+            deciders=lambda gpt: self.people_of(gpt).deciders,
         )
 
     @cached_property

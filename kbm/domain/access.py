@@ -27,6 +27,8 @@ class Action(StrEnum):
     FEEDBACK = "feedback"
     RELEASE = "release"  # name another release than the live one
     METRICS = "metrics"
+    REVIEW = "review"  # gaps and suggestions, with the questions people asked
+    DECIDE = "decide"  # about suggestions; in the name of the key's person
 
 
 USUAL_ACTIONS = frozenset({Action.ASK, Action.SEARCH, Action.READ, Action.FEEDBACK})
@@ -35,13 +37,17 @@ USUAL_ACTIONS = frozenset({Action.ASK, Action.SEARCH, Action.READ, Action.FEEDBA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What a subject may do: *gpts* None means every one; *readers* are the names it reads as."""
+    """What a subject may do: *gpts* None means every one; *readers* are the names it reads as.
+
+    ``person`` is the mail address of who alone uses it; decisions are made in that name, and by nobody without one.
+    """
 
     actions: frozenset[Action] = USUAL_ACTIONS
     gpts: frozenset[str] | None = None
     readers: frozenset[str] = frozenset({EVERYONE})
     per_minute: int | None = None  # requests; None: no limit
     per_day: int | None = None
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,7 +30,7 @@ from kbm.domain.access import (
     token_id,
 )
 from kbm.domain.documents import EVERYONE
-from kbm.errors import Busy, KeyRefused, StorageFailed, TooManyRequests
+from kbm.errors import Busy, KeyRefused, NotAllowed, StorageFailed, TooManyRequests
 from kbm.ports import Clock
 from kbm.services.access_needs import Keys, KeyUses, Tokens
 from kbm.services.needs import Keyed
@@ -81,8 +81,10 @@ class Access:
         public: Collection[str] = (),
         limits: Limits,
         clock: Clock,
+        deciders: Callable[[str], Collection[str]] = lambda _: (),
     ) -> None:
-        """*public* are those of *gpts* that anybody may ask without a key."""
+        """*public* are those of *gpts* that anybody may ask without a key; *deciders* a GPT's own people."""
+        self._deciders = deciders
         self._public = frozenset(public)
         self._keys, self._uses, self._tokens, self._secret = keys, uses, tokens, secret
         self._groups_claim, self._gpts, self._limits, self._clock = groups_claim, gpts, limits, clock
@@ -127,7 +129,13 @@ class Access:
         )
         who = claims["sub"]
         names |= {f"user:{one}" for one in (who, claims.get("email")) if isinstance(one, str)}
-        rights = Rights(actions=USUAL_ACTIONS, readers=frozenset({EVERYONE, *names}))
+        mail = claims.get("email")
+        proved = isinstance(mail, str) and claims.get("email_verified", True) is True
+        rights = Rights(
+            actions=USUAL_ACTIONS | ({Action.REVIEW, Action.DECIDE} if proved else frozenset()),
+            readers=frozenset({EVERYONE, *names}),
+            person=str(mail) if proved else "",
+        )
         return Subject(id=f"oidc:{self._secret.mac('subject', str(who))[:24]}", rights=rights)
 
     def allow(self, subject: Subject, action: Action, gpt: str | None = None) -> None:
@@ -135,6 +143,23 @@ class Access:
         if subject.id.startswith(f"{PUBLIC}:") and action not in subject.rights.actions:
             raise KeyRefused(_REFUSED, hint=_HINT)
         authorize(subject, action, gpt, known=self._gpts)
+        person = subject.rights.person
+        decides = action in (Action.REVIEW, Action.DECIDE)
+        # Whoever is known to the company is not yet one of the GPT's people.
+        if gpt is not None and person and decides and person not in self._deciders(gpt):
+            raise NotAllowed(
+                f"{person} is none of the people of {gpt}",
+                hint="owner, deputies and sponsor are named in kbm.toml",
+            )
+
+    def decider(self, subject: Subject, gpt: str, claimed: str) -> str:
+        """Say in whose name a subject decides about a GPT; *claimed* counts only where no key was ever made.
+
+        Raises:
+            NotAllowed: the key decides nothing; otherwise as :meth:`allow`.
+        """
+        self.allow(subject, Action.DECIDE, gpt)
+        return claimed if subject is OPEN else subject.rights.person
 
     def count(self, subject: Subject) -> None:
         """Count a request, and refuse it where the subject's minute or day is full.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from kbm.domain.access import ApiKey, Rights, new_token, token_hash, token_id
+from kbm.domain.access import Action, ApiKey, Rights, new_token, token_hash, token_id
 from kbm.errors import NotFound, UsageError
 from kbm.ports import Clock
 from kbm.services.access_needs import Keys, KeyUses
@@ -43,6 +43,10 @@ class ManageKeys:
             raise UsageError("a key needs a name; none was made", hint="name the application that uses it")
         if not rights.actions or not rights.readers or (rights.gpts is not None and not rights.gpts):
             raise UsageError("a key that allows nothing is of no use; none was made")
+        if Action.DECIDE in rights.actions and not rights.person:
+            raise UsageError(
+                "a key that decides belongs to one person; none was made", hint="name them: --person MAIL"
+            )
         token, now = new_token(), self.clock.now()
         id = token_id(token)
         assert id is not None  # noqa: S101 - what new_token makes has one

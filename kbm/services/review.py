@@ -66,6 +66,7 @@ class Reviewed:
     new: tuple[Suggestion, ...]
     waiting: tuple[Suggestion, ...]
     n_without_gain: int = 0
+    closed: tuple[str, ...] = ()  # gaps that live answers now
     problems: tuple[tuple[str, str], ...] = ()
 
 

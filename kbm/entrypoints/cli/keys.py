@@ -36,6 +36,9 @@ def create(
             "--reader", help="A reader it reads as, such as group:hr; repeat it. everyone always holds."
         ),
     ] = None,
+    person: Annotated[
+        str, typer.Option("--person", metavar="MAIL", help="Who alone uses it; needed for --allow decide.")
+    ] = "",
     expires: Annotated[
         str | None, typer.Option("--expires", help="How long it holds: 12h, 90d, 52w.")
     ] = None,
@@ -53,6 +56,7 @@ def create(
             readers=frozenset({EVERYONE, *_readers(reader or [])}),
             per_minute=per_minute,
             per_day=per_day,
+            person=person,
         )
         _show_new(kbm.keys.create(name, rights, valid_for=_duration(expires), who=who()), as_json=as_json)
 
@@ -127,6 +131,7 @@ def key_json(key: ApiKey) -> dict[str, Any]:
         "gpts": None if rights.gpts is None else sorted(rights.gpts),
         "allows": sorted(rights.actions),
         "readers": sorted(rights.readers),
+        "person": rights.person,
         "per_minute": rights.per_minute,
         "per_day": rights.per_day,
         "created_at": key.created_at.isoformat(),

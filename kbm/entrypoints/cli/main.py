@@ -9,6 +9,7 @@ import typer
 
 from kbm import __version__
 from kbm.entrypoints.cli import (
+    agents,
     archive,
     asking,
     audit,
@@ -27,6 +28,7 @@ from kbm.entrypoints.cli import (
     releases,
     setup,
     sources,
+    suggestions,
     upkeep,
     watching,
 )
@@ -76,6 +78,7 @@ for part in (
     receipts,
     questions,
     golden,
+    agents,
     erase,
     archive,
     packing,
@@ -86,6 +89,7 @@ for part in (
 app.add_typer(sources.plans_app, name="plans")
 app.add_typer(setup.models, name="models")
 app.add_typer(golden.golden_app, name="golden")
+app.add_typer(suggestions.app, name="suggestions")
 app.add_typer(canary.app, name="canary")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

@@ -153,6 +153,7 @@ class Kbm(Journaling, Keeping):
             forget=self.forget_questions,
             erase=self.erase,
             clock=self.clock,
+            review=self.reviewing.review_one,
         )
 
     @cached_property

@@ -9,6 +9,7 @@ from statistics import median
 
 from kbm.domain.documents import Element
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId
+from kbm.domain.parse_quality import Quality
 from kbm.domain.sync import PlanState, SyncPlan
 
 
@@ -47,8 +48,20 @@ class ParsedRecord:
     modified: datetime | None = None
     attachments: tuple[tuple[str, str, ContentHash], ...] = ()  # name, media type, content
     warnings: tuple[str, ...] = ()
+    quality: Quality = Quality()
     reason: str | None = None
     reason_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoorlyRead:
+    """A present document of which something could not be read; ``quality`` says what."""
+
+    source: str
+    item_id: str
+    title: str
+    quality: Quality
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +140,7 @@ class SourceRecord:
     last_error: str | None
     n_documents: int = 0
     n_quarantined: int = 0
+    n_poorly_read: int = 0
     n_held_plans: int = 0
     tried_at: datetime | None = None
     failed_scopes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VectorKey, VersionId, vector_key
+from kbm.domain.parse_quality import Quality
 
 EVERYONE = "everyone"
 
@@ -17,11 +18,12 @@ PARAGRAPH_BREAK = "\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """Bytes as a source delivered them."""
+    """Bytes as a source delivered them; ``modified`` where they bear a better date than the listing could tell."""
 
     data: bytes
     name: str
     media_type: str = ""
+    modified: datetime | None = None
 
 
 class ElementKind(StrEnum):
@@ -60,6 +62,7 @@ class ParsedDocument:
     modified: datetime | None = None
     attachments: tuple[Blob, ...] = ()
     warnings: tuple[str, ...] = ()
+    quality: Quality = Quality()
 
 
 class Reason(StrEnum):
@@ -75,6 +78,8 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"  # parsing took too long
     OUT_OF_MEMORY = "out_of_memory"  # parsing needed too much memory
     CRASHED = "crashed"  # the parser died
+    NEEDS_LIBREOFFICE = "needs_libreoffice"  # an old office format, and nothing here converts it
+    NEEDS_TESSERACT = "needs_tesseract"  # a scan or a picture, and nothing here recognises text
     UNREADABLE = "unreadable"  # the source lists it but does not hand it out
 
 

@@ -20,6 +20,7 @@ import structlog
 from kbm.domain.calendar import frozen, train_leaves
 from kbm.domain.canary import Canary
 from kbm.domain.evaluation import GateReport
+from kbm.domain.internal import COMPANY
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.sync import SyncPlan
 from kbm.domain.versioning import Bump, between
@@ -34,6 +35,7 @@ from kbm.services.forget_questions import ForgetQuestions
 from kbm.services.needs import Canaries, Releases
 from kbm.services.publish import Publish
 from kbm.services.rebuild import Rebuild
+from kbm.services.review import Reviewed
 from kbm.services.sync import SourceToSync, Sync, SyncResult
 
 log = structlog.get_logger()
@@ -108,6 +110,7 @@ class Night:
     failed_sources: dict[str, KbmError] = field(default_factory=dict)
     unlisted: list[SyncPlan] = field(default_factory=list)
     gpts: list[GptNight] = field(default_factory=list)
+    reviews: list[Reviewed] = field(default_factory=list)
     upkeep: list[KbmError] = field(default_factory=list)
     """What could not be tidied up; nothing that answers depends on it."""
     died: KbmError | None = None
@@ -153,6 +156,8 @@ class Nightly:
     forget: ForgetQuestions
     erase: Erase
     clock: Clock
+    review: Callable[[str, Progress], Reviewed] | None = None
+    """Lets agents look at a GPT after it was brought up to date; nothing that answers depends on it."""
 
     def run(
         self,
@@ -185,8 +190,17 @@ class Nightly:
         for gpt, policy in gpts:
             night.gpts.append(self._one(gpt, policy, progress, who))
             self._tidy(night, partial(self._compact, night, gpt.name, progress))
+        # Before agents look: what is to be forgotten is not looked at any more.
         self._tidy(night, self.forget.run)
+        for gpt, _ in gpts:
+            self._tidy(night, partial(self._review, night, gpt.name, progress))
+        if self.review is not None:
+            self._tidy(night, partial(self._compact, night, COMPANY, progress))
         return night
+
+    def _review(self, night: Night, gpt: str, progress: Progress) -> None:
+        if self.review is not None and self.releases.live(gpt) is not None:
+            night.reviews.append(self.review(gpt, progress))
 
     def _compact(self, night: Night, gpt: str, progress: Progress) -> None:
         night.upkeep += self.compact.after_publish(gpt, progress).problems

@@ -18,6 +18,7 @@ from kbm.store.engine import iso, moment, to_json, writing
 from kbm.store.schema import (
     document,
     document_version,
+    parsed,
     source,
     sync_plan,
     visibility_change,
@@ -44,6 +45,15 @@ class Documents:
                 document.c.source,
                 func.count().label("n"),
                 func.count(document.c.reason).label("quarantined"),
+                func.count(parsed.c.poor).label("poor"),
+            )
+            .outerjoin(document_version, document_version.c.id == document.c.version_id)
+            .outerjoin(
+                parsed,
+                and_(
+                    parsed.c.content == document_version.c.content,
+                    parsed.c.parser_digest == document_version.c.parser_digest,
+                ),
             )
             .where(document.c.present == 1)
             .group_by(document.c.source)
@@ -56,7 +66,7 @@ class Documents:
             .subquery()
         )
         query = (
-            select(source, documents.c.n, documents.c.quarantined, held.c.n.label("held"))
+            select(source, documents.c.n, documents.c.quarantined, documents.c.poor, held.c.n.label("held"))
             .outerjoin(documents, documents.c.source == source.c.name)
             .outerjoin(held, held.c.source == source.c.name)
             .order_by(source.c.name)
@@ -73,6 +83,7 @@ class Documents:
                     delays=delays_of(row.delays),
                     n_documents=row.n or 0,
                     n_quarantined=row.quarantined or 0,
+                    n_poorly_read=row.poor or 0,
                     n_held_plans=row.held or 0,
                 )
                 for row in connection.execute(query)

@@ -112,6 +112,7 @@ class Imported:
                             content=one.content,
                             parser_digest=one.parser_digest,
                             body=encode_body(one.record),
+                            poor=" ".join(one.record.quality.poor) or None,
                             created_at=now,
                         )
                         .on_conflict_do_nothing()

@@ -103,6 +103,7 @@ parsed = Table(
     Column("content", String, primary_key=True),
     Column("parser_digest", String, primary_key=True),
     Column("body", LargeBinary),  # zlib over JSON; null when parsing failed
+    Column("poor", String),  # what is wrong with the text, parted by spaces; null when it was read well
     Column("reason", String),
     Column("reason_text", Text),
     Column("created_at", String, nullable=False),
@@ -327,6 +328,7 @@ api_key = Table(
     Column("actions", Text, nullable=False),  # JSON list, as readers
     Column("gpts", Text),  # JSON list; null: every GPT
     Column("readers", Text, nullable=False),
+    Column("person", String, nullable=False, server_default=""),  # who alone uses it
     Column("per_minute", Integer),  # requests; null: no limit
     Column("per_day", Integer),
     Column("created_at", String, nullable=False),

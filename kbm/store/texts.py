@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +13,10 @@ from sqlalchemy import Engine, Row, and_, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.answers import Passage
-from kbm.domain.catalogue import ChunkPlace, ParsedRecord
+from kbm.domain.catalogue import ChunkPlace, ParsedRecord, PoorlyRead
 from kbm.domain.documents import Chunk, DocumentVersion, Element, ElementKind
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId
+from kbm.domain.parse_quality import Quality
 from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import iso, moment, to_json, writing
@@ -50,6 +52,12 @@ _BESIDE = (
 )
 
 
+_READ_AS = and_(
+    parsed.c.content == document_version.c.content,
+    parsed.c.parser_digest == document_version.c.parser_digest,
+)
+
+
 class Texts:
     """The catalogue's part about what documents say."""
 
@@ -77,12 +85,37 @@ class Texts:
                     content=content,
                     parser_digest=parser_digest,
                     body=body,
+                    poor=" ".join(record.quality.poor) or None,
                     reason=record.reason,
                     reason_text=record.reason_text,
                     created_at=iso(self._clock.now()),
                 )
                 .on_conflict_do_nothing()
             )
+
+    def poorly_read(self) -> list[PoorlyRead]:
+        """List present documents that could be read in part, or whose text looks wrong, by source and item."""
+        query = (
+            select(document.c.source, document.c.item_id, document.c.title, parsed.c.body)
+            .join(document_version, document_version.c.id == document.c.version_id)
+            .join(parsed, _READ_AS)
+            .where(document.c.present == 1, parsed.c.poor.is_not(None))
+            .order_by(document.c.source, document.c.item_id)
+        )
+        with self._reads.connect() as connection:
+            found = []
+            for row in connection.execute(query):
+                record = decode_body(row.body)
+                found.append(
+                    PoorlyRead(
+                        source=row.source,
+                        item_id=row.item_id,
+                        title=row.title,
+                        quality=record.quality,
+                        warnings=record.warnings,
+                    )
+                )
+            return found
 
     def forget_failures(self) -> int:
         """Drop the stored reasons of contents that could not be parsed, so that they are tried again."""
@@ -238,13 +271,7 @@ class Texts:
             .add_columns(document.c.id.label("document_id"))
             .join(document, document.c.no == document_version.c.document_no)
             .join(membership, membership.c.version_id == document_version.c.id)
-            .join(
-                parsed,
-                and_(
-                    parsed.c.content == document_version.c.content,
-                    parsed.c.parser_digest == document_version.c.parser_digest,
-                ),
-            )
+            .join(parsed, _READ_AS)
             .where(
                 document_version.c.document_no == document_no,
                 membership.c.gpt == gpt,
@@ -286,6 +313,7 @@ def encode(record: ParsedRecord) -> dict[str, Any]:
         "modified": iso(record.modified),
         "warnings": record.warnings,
         "attachments": record.attachments,
+        "quality": asdict(record.quality),
         "elements": [[one.kind, one.text, one.headings, one.page, one.cells] for one in record.elements],
     }
 
@@ -302,6 +330,7 @@ def decode(stored: dict[str, Any]) -> ParsedRecord:
         author=stored["author"],
         modified=modified,
         warnings=tuple(stored["warnings"]),
+        quality=_quality(stored.get("quality", {})),
         attachments=tuple(
             (name, kind, ContentHash(content)) for name, kind, content in stored["attachments"]
         ),
@@ -316,6 +345,11 @@ def decode(stored: dict[str, Any]) -> ParsedRecord:
             for kind, text, headings, page, cells in stored["elements"]
         ),
     )
+
+
+def _quality(stored: dict[str, Any]) -> Quality:
+    known = {one.name: stored[one.name] for one in fields(Quality) if one.name in stored}
+    return Quality(**{**known, "recognised_pages": tuple(stored.get("recognised_pages", ()))})
 
 
 def attachments_of(body: bytes) -> list[ContentHash]:

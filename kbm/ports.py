@@ -85,6 +85,16 @@ class Recognises(Protocol):
         """
         ...
 
+    @classmethod
+    def completes(cls, name: str, settings: ConnectorSettings, root: Path) -> Mapping[str, Any]:
+        """Propose what is still missing once a person added keys of theirs; may ask the other system. Optional.
+
+        Raises:
+            ConfigError: a key of theirs is needed; the text says which and what there is to choose from.
+            ConnectorError: the system could not be asked.
+        """
+        ...
+
 
 class Parser(Protocol):
     """Turns bytes of some formats into elements. Runs in a worker process with limits."""

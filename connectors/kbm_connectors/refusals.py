@@ -12,9 +12,12 @@ from kbm.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
 RIGHTS_HINT = "give the user kbm runs as the right to read it"
 
 
-def refused(path: Path, why: str, line: int = 0, hint: str = "") -> ConnectorRefused:
-    """Make the error for a file that does not fit its profile; lines count from 1."""
-    where = f"{path.name}, line {line}" if line else path.name
+def refused(
+    place: Path | str, why: str, line: int = 0, hint: str = "", *, unit: str = "line"
+) -> ConnectorRefused:
+    """Make the error for a file or a view that does not fit its profile; lines count from 1."""
+    name = place if isinstance(place, str) else place.name
+    where = f"{name}, {unit} {line}" if line else name
     return ConnectorRefused(f"{where}: {why}", hint=hint)
 
 

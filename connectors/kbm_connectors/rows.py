@@ -1,4 +1,4 @@
-"""Tables that a legacy system exports, as one document per key.
+"""Tables that a legacy system exports or shows, as one document per key.
 
 Not one per row: an answer needs the price list, not a line of it. Not one per file: a changed price would then
 re-read, re-embed and re-release everything. The version of a document is a hash of what it shows, so a new export
@@ -6,66 +6,49 @@ with one new price changes one document, and a column nobody may see changes non
 
 **Which file.** ``preisliste_*.csv`` names a series in which each export replaces the one before; the newest by
 time of modification is read, and :meth:`RowsConnector.check` names the others. A newest file that does not fit the
-profile is a fault, never a reason to fall back to an older one.
+profile is a fault, never a reason to fall back to an older one. With ``files = "all"`` each file that matches is
+read for itself, and one that is missing or does not fit keeps its documents while the others are taken.
 
-**Memory.** The file is read in one pass. What is kept is the finished text of the groups, packed, and it serves
+**Memory.** A table is read in one pass. What is kept is the finished text of the groups, packed, and it serves
 every ``fetch`` after a ``scan``.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import json
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
-
-from pydantic import Field
+from typing import Any, ClassVar, TypeVar
 
 from kbm.domain.documents import Blob
 from kbm.domain.identity import digest
-from kbm.domain.sync import Event, Json, Mark, Ref
-from kbm.errors import ConfigError, ConnectorError, ConnectorRefused, ConnectorUnavailable
+from kbm.domain.sync import Event, Failed, Json, Mark, Ref
+from kbm.errors import ConnectorError, ConnectorUnavailable
 from kbm.ports import ConnectorSettings
+from kbm_connectors import rows_files, rows_proposal, workbook
 from kbm_connectors.files_folder import modified_at
-from kbm_connectors.folder_walk import is_under
-from kbm_connectors.profile import MASK, Profile, filled, item_id
-from kbm_connectors.refusals import refused, unreadable
-from kbm_connectors.rows_proposal import propose
-from kbm_connectors.settings import SourceSettings, local_path, validated
-from kbm_connectors.tables import SUFFIXES, Table
+from kbm_connectors.profile import item_id
+from kbm_connectors.rows_database import Database
+from kbm_connectors.rows_groups import Groups, grouped
+from kbm_connectors.rows_settings import RowsSettings, is_database
+from kbm_connectors.settings import local_path, validated
+from kbm_connectors.tables import Table
+
+Read = TypeVar("Read")
 
 MEDIA_TYPE = "application/vnd.kbm.rows+json"
 
 
-class RowsSettings(SourceSettings):
-    """Keys of a source of kind ``rows``."""
-
-    url: str = Field(
-        min_length=1, description="A CSV, TSV or XLSX file; * and ? in its name mean the newest."
-    )
-    profile: Profile
-
-
-@dataclass(slots=True)
-class _Group:
-    """The rows of one key, as they will be delivered: packed JSON, since Python lists take five times the room."""
-
-    title: str
-    intro: str
-    body: bytearray = field(default_factory=bytearray, repr=False)
-
-
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Everything one pass over a file gave."""
+    """What one pass over a file or a view gave; ``scope`` is the file where several are read."""
 
-    path: Path
-    status: os.stat_result
-    columns: tuple[str, ...]
-    groups: dict[str, _Group] = field(repr=False)
+    name: str
+    groups: Groups
+    url: str = ""
+    modified: datetime | None = None
+    scope: str = ""
 
 
 class RowsConnector:
@@ -77,183 +60,193 @@ class RowsConnector:
     def __init__(self, name: str, settings: ConnectorSettings, root: Path) -> None:
         self.name = name
         self.settings = validated(RowsSettings, name, settings)
-        self._path = local_path(name, self.settings.url, root)
-        if any(mark in str(self._path.parent) for mark in "*?") and not self._path.parent.exists():
-            raise ConfigError(
-                f"sources.{name}.url = {self.settings.url!r}: only the file name may hold * and ?"
-            )
-        suffix = self._path.suffix.lower()
-        open_ended = "*" in suffix or (not suffix and "*" in self._path.name)
-        if suffix not in SUFFIXES and not open_ended:
-            readable = ", ".join(sorted(SUFFIXES))
-            raise ConfigError(
-                f"sources.{name}.url = {self.settings.url!r}: {suffix or 'a name without ending'} cannot be read "
-                f"as rows; there is: {readable}",
-                hint="save old .xls workbooks as .xlsx" if suffix == ".xls" else "",
-            )
         self._profile = self.settings.profile
-        self._reading: _Reading | None = None
+        self._database: Database | None = None
+        self._path = root
+        if is_database(self.settings.url):
+            self._database = Database(name, self.settings, root)
+        else:
+            self._path = local_path(name, self.settings.url, root)
+            rows_files.check_pattern(name, self.settings.url, self._path)
+        self._readings: dict[str, _Reading] = {}  # by scope
 
     @classmethod
     def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:
         """Propose the settings for an export, its profile included; None for anything that is no table."""
-        if "://" in url and not url.startswith("file://"):
-            return None
-        path = local_path("new", url, root)
-        if path.suffix.lower() not in SUFFIXES:
-            return None
-        found = (
-            [path]
-            if path.is_file()
-            else sorted(path.parent.glob(path.name), key=lambda one: one.stat().st_mtime)
-        )
-        profile = propose(found[-1]) if found else None
-        return {"url": url, "profile": profile} if profile else None
+        return rows_proposal.recognised(url, root)
+
+    @classmethod
+    def completes(cls, name: str, settings: ConnectorSettings, root: Path) -> dict[str, Any]:
+        """Propose what is still missing once a person named account and view: the profile of a database."""
+        return rows_proposal.completed(name, settings, root)
 
     def check(self) -> list[str]:
-        """Read the file once and say what keeps it from being read, or what in it is left out."""
+        """Read everything once and say what keeps it from being read, or what in it is left out."""
         try:
-            reading = self._read()
-            without = Table(reading.path, self._profile).formulas_without_value()
-            older = [path.name for path in self._candidates() if path != reading.path]
+            return self._remarks_of_database() if self._database else self._remarks_of_files()
         except ConnectorError as error:
-            return [f"{error} ({error.hint})" if error.hint else str(error)]
-        remarks = []
-        if not reading.groups:
-            remarks.append(f"{reading.path.name} has a header but no rows")
-        if without:
-            remarks.append(
-                f"{reading.path.name}: {without} formulas have no stored result and read as empty; "
-                "open and save it in the spreadsheet program"
-            )
-        if older:
-            shown = ", ".join(older[:5]) + (f" and {len(older) - 5} more" if len(older) > 5 else "")
-            remarks.append(f"{reading.path.name} is the newest and is read; not read: {shown}")
-        return remarks
+            return [_sentence(error)]
 
-    def scan(self, cursor: Json) -> Iterator[Event]:  # an export has no cursor
-        """Read the whole file, then list its groups; nothing is listed of a file that does not fit."""
-        reading = self._reading = self._read()
-        url = reading.path.as_uri()
-        modified = modified_at(reading.status)
-        for item, group in reading.groups.items():
-            body = self._body(reading, group)
-            yield Ref(
-                id=item,
-                version=digest("rows", body, self._profile.digest),
-                title=group.title,
-                url=url,
-                media_type=MEDIA_TYPE,
-                modified=modified,
-                size=len(body),
-            )
-        yield Mark(cursor=None, full=True)
+    def scan(self, cursor: Json) -> Iterator[Event]:
+        """Read the whole table, then list its groups; nothing is listed of a table that does not fit.
+
+        The cursor names the files read before, where several are: one that is missing now is told.
+        """
+        self._readings.clear()
+        if self._database or self.settings.files == "newest":
+            reading = self._named(self._read_database if self._database else self._read_newest)
+            self._readings[""] = reading
+            yield from self._listed(reading)
+            yield Mark(cursor=None, full=True)
+            return
+        names = cursor if isinstance(cursor, list) else []
+        yield from self._scan_all({name for name in names if isinstance(name, str)})
 
     def fetch(self, ref: Ref) -> Blob:
-        """Hand out a group as the last scan read it; without one, the file is read now.
+        """Hand out a group as the last scan read it; without one, the table is read now.
 
         Raises:
-            ConnectorUnavailable: the group is not there any more, or the file is not.
-            ConnectorRefused: the file does not fit the profile.
+            ConnectorUnavailable: the group is not there any more, or the table is not.
+            ConnectorRefused: the table does not fit the profile.
         """
-        if self._reading is None:
-            self._reading = self._read()
-        group = self._reading.groups.get(ref.id)
+        scope, inner = self._place_of(ref.id)
+        if scope not in self._readings:
+            self._readings[scope] = self._named(lambda: self._read(scope))
+        reading = self._readings[scope]
+        group = reading.groups.found.get(inner)
         if group is None:
             raise ConnectorUnavailable(
-                f"source {self.name}: {self._reading.path.name} has no rows of {ref.id!r} any more"
+                f"source {self.name}: {reading.name} has no rows of {ref.id!r} any more"
             )
-        return Blob(data=self._body(self._reading, group), name=f"{ref.id}.rows.json", media_type=MEDIA_TYPE)
+        return Blob(data=reading.groups.body(group), name=f"{ref.id}.rows.json", media_type=MEDIA_TYPE)
 
-    def _body(self, reading: _Reading, group: _Group) -> bytes:
-        head = {"title": group.title, "intro": group.intro, "columns": reading.columns}
-        return _json(head)[:-1] + b',"rows":[' + bytes(group.body) + b"]}"
+    # --- listing
 
-    def _read(self) -> _Reading:
-        path = self._newest()
-        try:
-            before = path.stat()
-            reading = self._read_file(path, before)
-            after = path.stat()
-        except ConnectorError as error:
-            raise self._named(error) from error.__cause__
-        except OSError as error:
-            raise self._named(unreadable(path, error)) from error
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise ConnectorUnavailable(f"source {self.name}: {path.name} was written to while it was read")
-        return reading
+    def _scan_all(self, before: set[str]) -> Iterator[Event]:
+        paths = {path.name: path for path in self._named(self._candidates)}
+        if not paths:
+            raise self._nothing()
+        for name in sorted(before - paths.keys()):
+            why = (
+                f"{name} was read before and is missing now; its documents are kept. Put it back, or a file of that "
+                "name with nothing but its header if its rows are gone"
+            )
+            yield Failed(scope=_scope(name), why=why)
+        for name, path in sorted(paths.items()):
+            try:
+                reading = self._read_file(path, scope=_scope(name))
+            except ConnectorError as error:
+                yield Failed(scope=_scope(name), why=_sentence(error), retry=error.retryable)
+                continue
+            self._readings[reading.scope] = reading
+            yield from self._listed(reading)
+        yield Mark(cursor=[*sorted(before | paths.keys())], full=True)
 
-    def _read_file(self, path: Path, status: os.stat_result) -> _Reading:
-        profile = self._profile
-        table = Table(path, profile)
-        groups: dict[str, _Group] = {}
-        shown: list[int] = []
-        masked: list[int] = []
-        for line, cells in table:
-            if not shown:
-                names = table.columns
-                shown = [at for at, name in enumerate(names) if name and name not in profile.drop]
-                masked = [at for at, name in enumerate(names) if name in profile.mask]
-                key = [names.index(name) for name in profile.key]
-            # First of all: from here on nothing knows what stood there, neither a title nor a hash.
-            for at in masked:
-                cells[at] = MASK
-            values = [cells[at] for at in key]
-            if not any(values):
-                raise refused(
-                    path,
-                    f"the key {', '.join(profile.key)} is empty",
-                    line,
-                    "fill it in the export, name another key, or stop before total lines with profile.stop_at",
-                )
-            item = item_id(values)
-            group = groups.get(item)
-            if group is None:
-                row = {table.columns[at]: cells[at] for at in shown}
-                title = filled(profile.title, row) if profile.title else " / ".join(filter(None, values))
-                group = groups[item] = _Group(title=title, intro=filled(profile.intro, row))
-            else:
-                group.body += b","
-            group.body += _json([cells[at] for at in shown])
-        return _Reading(path, status, tuple(table.columns[at] for at in shown), groups)
+    def _listed(self, reading: _Reading) -> Iterator[Ref]:
+        for item, group in reading.groups:
+            body = reading.groups.body(group)
+            yield Ref(
+                id=f"{reading.scope}{item}",
+                version=digest("rows", body, self._profile.digest),
+                title=group.title,
+                url=reading.url,
+                media_type=MEDIA_TYPE,
+                modified=reading.modified,
+                size=len(body),
+                scope=reading.scope,
+            )
 
-    def _named(self, error: ConnectorError) -> ConnectorError:
-        return type(error)(f"source {self.name}: {error}", hint=error.hint)
+    def _place_of(self, item: str) -> tuple[str, str]:
+        """Split an id into the file it comes from and the key; the file is empty where only one is read."""
+        if self._database or self.settings.files == "newest":
+            return "", item
+        scope, _, inner = item.partition("/")
+        return f"{scope}/", inner
 
-    def _newest(self) -> Path:
+    # --- reading
+
+    def _read(self, scope: str) -> _Reading:
+        if self._database:
+            return self._read_database()
+        if not scope:
+            return self._read_newest()
+        path = next((one for one in self._candidates() if _scope(one.name) == scope), None)
+        if path is None:
+            raise ConnectorUnavailable(f"no file of the name {scope.rstrip('/')} any more")
+        return self._read_file(path, scope=scope)
+
+    def _read_database(self) -> _Reading:
+        database = self._database
+        if database is None:
+            raise ConnectorUnavailable("no database is named")
+        table = Table(name=database.place, profile=self._profile, lines=database.lines, unit="row")
+        return _Reading(database.place, grouped(table, database.place, in_order=database.in_order))
+
+    def _read_newest(self) -> _Reading:
         found = self._candidates()
         if not found:
-            raise ConnectorUnavailable(
-                f"source {self.name}: no file {self._path}",
-                hint="url is taken relative to the folder of kbm.toml",
-            )
-        return found[-1]
+            raise self._nothing()
+        return self._read_file(found[-1])
+
+    def _read_file(self, path: Path, scope: str = "") -> _Reading:
+        status, groups = rows_files.read(path, self._profile)
+        return _Reading(path.name, groups, path.as_uri(), modified_at(status), scope)
 
     def _candidates(self) -> list[Path]:
-        """List the files that match, oldest first; of the same age, the last by name is the newest."""
-        if os.path.lexists(self._path):
-            if not self._path.is_file():
-                raise ConnectorRefused(f"source {self.name}: {self._path} is not a regular file")
-            return [self._path]
-        folder = os.path.realpath(self._path.parent)
-        found: list[tuple[int, str]] = []
+        return rows_files.candidates(self._path)
+
+    def _nothing(self) -> ConnectorUnavailable:
+        hint = "url is taken relative to the folder of kbm.toml"
+        return ConnectorUnavailable(f"source {self.name}: no file {self._path}", hint=hint)
+
+    # --- telling
+
+    def _named(self, read: Callable[[], Read]) -> Read:
+        start = f"source {self.name}: "
         try:
-            with os.scandir(self._path.parent) as listing:
-                for entry in listing:
-                    if not self._is_wanted(entry.name):
-                        continue
-                    # A pattern takes whatever is put there: a link may then not reach for other files.
-                    if entry.is_file() and is_under(os.path.realpath(entry.path), folder):
-                        found.append((entry.stat().st_mtime_ns, entry.name))
-        except OSError as error:
-            raise self._named(unreadable(self._path.parent, error)) from error
-        return [self._path.parent / name for _, name in sorted(found)]
+            return read()
+        except ConnectorError as error:
+            if str(error).startswith(start):
+                raise
+            raise type(error)(f"{start}{error}", hint=error.hint) from error.__cause__
 
-    def _is_wanted(self, name: str) -> bool:
-        if name.startswith((".", "~$")) or Path(name).suffix.lower() not in SUFFIXES:
-            return False
-        return fnmatch.fnmatchcase(name.lower(), self._path.name.lower())
+    def _remarks_of_database(self) -> list[str]:
+        reading = self._named(self._read_database)
+        remarks = [] if reading.groups.found else [f"{reading.name} has no rows"]
+        return remarks + (self._database.remarks() if self._database else [])
+
+    def _remarks_of_files(self) -> list[str]:
+        found = self._named(self._candidates)
+        if not found:
+            raise self._nothing()
+        remarks = []
+        for path in found if self.settings.files == "all" else found[-1:]:
+            remarks += self._remarks_of(path)
+        older = [path.name for path in found[:-1]] if self.settings.files == "newest" else []
+        if older:
+            shown = ", ".join(older[:5]) + (f" and {len(older) - 5} more" if len(older) > 5 else "")
+            remarks.append(f"{found[-1].name} is the newest and is read; not read: {shown}")
+        return remarks
+
+    def _remarks_of(self, path: Path) -> list[str]:
+        try:
+            reading = self._named(lambda: self._read_file(path))
+        except ConnectorError as error:
+            return [_sentence(error)]
+        remarks = [] if reading.groups.found else [f"{path.name} has a header but no rows"]
+        is_book = path.suffix.lower() in workbook.SUFFIXES
+        without = workbook.formulas_without_value(path, self._profile) if is_book else 0
+        if without:
+            remarks.append(
+                f"{path.name}: {without} formulas have no stored result and read as empty; "
+                "open and save it in the spreadsheet program"
+            )
+        return remarks
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+def _scope(name: str) -> str:
+    return f"{item_id([name])}/"
+
+
+def _sentence(error: ConnectorError) -> str:
+    return f"{error} ({error.hint})" if error.hint else str(error)

@@ -44,8 +44,19 @@ def lines(path: Path, profile: Profile) -> Generator[Line]:
                 raise _no_workbook(path, error) from None
             if row is None:
                 return
-            if number >= profile.header_row:
+            if number >= (profile.header_row or profile.first_row or 1):
                 yield number, [_text(cell, profile.decimal) for cell in row]
+
+
+def sheet_names(path: Path) -> list[str]:
+    """List the sheets that hold cells.
+
+    Raises:
+        ConnectorRefused: it is no workbook.
+        ConnectorUnavailable: it vanished or the disk failed.
+    """
+    with closing(_opened(path, values=True)) as book:
+        return [sheet.title for sheet in book.worksheets]
 
 
 def formulas_without_value(path: Path, profile: Profile) -> int:

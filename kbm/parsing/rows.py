@@ -12,7 +12,7 @@ from kbm.parsing.building import DocumentBuilder
 
 
 class RowsParser:
-    """Reads ``{"title": str, "intro": str, "columns": [str…], "rows": [[str…]…]}`` in UTF-8."""
+    """Reads ``{"title": str, "intro": str, "columns": [str…], "rows": [[str | null…]…]}`` in UTF-8."""
 
     name: ClassVar[str] = "rows"
     version: ClassVar[str] = "1"
@@ -41,9 +41,11 @@ def _read(data: bytes) -> tuple[str, str, list[str], list[list[str]]]:
         isinstance(title, str) and isinstance(intro, str) and _are_cells(columns) and isinstance(rows, list)
     ):
         raise ParseFailed(Reason.DAMAGED, "The rows hold something else than text: read the source again.")
-    if not all(_are_cells(row) for row in rows):
+    # A value that is missing in a database reads as an empty one.
+    told = [["" if cell is None else cell for cell in row] if isinstance(row, list) else row for row in rows]
+    if not all(_are_cells(row) for row in told):
         raise ParseFailed(Reason.DAMAGED, "The rows hold something else than text: read the source again.")
-    return title, intro, columns, rows
+    return title, intro, columns, told
 
 
 def _are_cells(value: object) -> bool:

@@ -121,6 +121,9 @@ class Connect:
                 hint="choose another --name",
             )
         name = name or self._name_for(url)
+        completes = getattr(self.kinds[kind](), "completes", None)
+        if completes:
+            settings |= completes(name, settings, self.config.parent)
         connector = cast(Connector, self.kinds[kind]()(name, settings, self.config.parent))
         problems = connector.check()
         refs, n, has_more = self._listed(connector, problems)

@@ -101,8 +101,11 @@ def test_a_table_gets_a_profile_that_reads_it(root: Path, written: str) -> None:
     assert made.settings["profile"] == {
         "encoding": encoding,
         "delimiter": delimiter,
+        "columns": ["Artikel", "Größe", "Preis"],
         "key": ["Artikel"],
         "title": "Artikel {Artikel}",
+        "decimal": ",",
+        "numbers": ["Preis"],
     }
     assert stored.keys() == {"000017", "000018"}
 
@@ -133,7 +136,12 @@ def test_a_workbook_gets_a_profile_too(root: Path) -> None:
     with opened(root) as kbm:
         made = kbm.connect.propose(str(root / "kunden.xlsx"))
 
-    assert made.settings["profile"] == {"header_row": 2, "key": ["Kunde"], "title": "Kunde {Kunde}"}
+    assert made.settings["profile"] == {
+        "header_row": 2,
+        "columns": ["Kunde", "Ort", "Umsatz"],
+        "key": ["Kunde"],
+        "title": "Kunde {Kunde}",
+    }
     assert [one.title for one in made.samples] == ["Kunde Müller", "Kunde Maier"]
 
 

@@ -34,6 +34,7 @@ from kbm_connectors.files_server import (
     user_of,
 )
 from kbm_connectors.files_tree import Selection
+from kbm_connectors.folder_walk import is_under
 from kbm_connectors.reach import address_of
 
 PORT = 22
@@ -247,7 +248,7 @@ class SftpServer:
         if not self._real_root:
             self._real_root = self._session.real_path(self._folder)
         real = self._session.real_path(path)
-        return real.startswith(self._real_root.rstrip("/") + "/")
+        return is_under(real, self._real_root)
 
     def _path(self, below: str) -> str:
         return posixpath.join(self._folder, below) if below else self._folder

@@ -53,8 +53,8 @@ _LATER = ("08", "53", "57P", "58", "40")
 class Database:
     """A view or query of a database, as a table."""
 
-    def __init__(self, source: str, settings: RowsSettings, root: Path) -> None:
-        self._source, self._settings, self._root = source, settings, root
+    def __init__(self, source: str, settings: RowsSettings, root: Path, *, grace_s: float = GRACE_S) -> None:
+        self._source, self._settings, self._root, self._grace_s = source, settings, root, grace_s
         self._password = SecretRef(key=f"sources.{source}.password", reference=settings.password, root=root)
         parts = urlsplit(settings.url)
         self._is_sqlite = parts.scheme.lower() == "sqlite"
@@ -162,7 +162,7 @@ class Database:
                 hint="url is taken relative to the folder of kbm.toml; sqlite:////srv/kb.sqlite is an absolute one",
             )
         address = f"file:{quote(os.fspath(self._path))}?mode=ro"
-        connection = sqlite3.connect(address, uri=True, timeout=GRACE_S)
+        connection = sqlite3.connect(address, uri=True, timeout=self._grace_s)
         ends = time.monotonic() + self._settings.timeout_s
         connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
         connection.execute("PRAGMA query_only = ON")
@@ -254,7 +254,7 @@ class Database:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
-        timer = threading.Timer(self._settings.timeout_s + GRACE_S, cut)
+        timer = threading.Timer(self._settings.timeout_s + self._grace_s, cut)
         timer.daemon = True
         timer.start()
         try:

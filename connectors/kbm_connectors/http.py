@@ -5,7 +5,8 @@ an empty body or half of one is still a 200. Taken for a listing, each of these 
 counts only when it has the form that was asked for, and everything else is an error that says what came instead.
 
 **Where credentials go.** To the host in ``url`` and nowhere else: redirects to another host, scheme or port are
-refused with the new address named. Nothing here is logged, and no error repeats a header or a body.
+refused with the new address named. Only a file's bytes may come from elsewhere (:meth:`HttpClient.download`), asked
+for without account, cookies or headers. Nothing here is logged, and no error repeats a header or a body.
 
 **Proxies** named by environment variables are not used: the guard of :mod:`kbm_connectors.reach` checks the address
 that is connected to, and behind a proxy there is none to check.
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -87,6 +88,14 @@ class Reply:
     media_type: str
     body: bytes = field(repr=False)
     wait_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Bearer(Protocol):
+    """A token that stands for the account; :class:`SecretRef` is one."""
+
+    def read(self) -> str: ...
+    def hide_in(self, text: str) -> str: ...
 
 
 class HttpClient:
@@ -99,10 +108,11 @@ class HttpClient:
         root: Path,
         *,
         basic: bool = False,
+        bearer: Bearer | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.source = name
-        self._settings = settings
+        self._settings, self._root = settings, root
         parts = urlsplit(settings.url)
         if "@" in parts.netloc:
             # Told here and not by the settings' own check, which repeats the value.
@@ -114,19 +124,30 @@ class HttpClient:
         self.password = SecretRef(key=f"sources.{name}.password", reference=settings.password, root=root)
         if bool(settings.user) != bool(settings.password):
             raise ConfigError(f"sources.{name}: user and password are given together or not at all")
-        self._basic, self._pause = basic and bool(settings.user), pause
+        self._basic, self._bearer, self._pause = basic and bool(settings.user), bearer, pause
         self._pace = Pace(self.host, settings.max_requests_per_second, pause)
         self._ca_file = str(root / settings.ca_file) if settings.ca_file else None
         self._client: httpx.Client | None = None
 
-    def get(self, url: str, params: Mapping[str, str], *, also: frozenset[int] = frozenset()) -> Reply:
-        """Ask for *url*; statuses in *also* are given back like a success.
+    def get(
+        self,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        also: frozenset[int] = frozenset(),
+    ) -> Reply:
+        """Ask for *url*; statuses in *also* are given back like a success. Without *params* its query stays.
 
         Raises:
             ConnectorUnavailable: no whole answer after several tries.
             ConnectorRefused: a person must act.
         """
-        return self._ask(httpx.Request("GET", url, params=params), also)
+        return self._ask(httpx.Request("GET", url, params=params, headers=headers), also)
+
+    def download(self, url: str, *, also: frozenset[int] = frozenset()) -> Reply:
+        """Ask for a file, as :meth:`get`; a redirect to another host is followed as a stranger."""
+        return self._ask(httpx.Request("GET", url), also, elsewhere=True)
 
     def post(
         self,
@@ -173,6 +194,7 @@ class HttpClient:
 
     def hide(self, text: str) -> str:
         """Take the password out of what a server said."""
+        text = self._bearer.hide_in(text) if self._bearer else text
         return self.password.hide_in(text) if self._settings.password else text
 
     def unavailable(self, why: str, hint: str = "") -> ConnectorUnavailable:
@@ -189,11 +211,11 @@ class HttpClient:
             self._client.close()
             self._client = None
 
-    def _ask(self, request: httpx.Request, also: frozenset[int]) -> Reply:
+    def _ask(self, request: httpx.Request, also: frozenset[int], *, elsewhere: bool = False) -> Reply:
         failed: ConnectorError | None = None
         for turn in range(TRIES):
             try:
-                reply = self._follow(request)
+                reply = self._follow(request, elsewhere=elsewhere)
             except ConnectorUnavailable as error:
                 failed, wait_s = error, None
             else:
@@ -226,20 +248,31 @@ class HttpClient:
             return self.unavailable(told)
         return self.refused(told)
 
-    def _follow(self, request: httpx.Request) -> Reply:
-        """Send a request and follow redirects within the same host."""
+    def _follow(self, request: httpx.Request, *, elsewhere: bool) -> Reply:
+        """Send a request and follow redirects within the same host, or to another one as a stranger."""
         for _ in range(MAX_REDIRECTS):
             reply, target = self._send(request)
             if target is None:
                 return reply
             parts = urlsplit(target)
-            if (parts.scheme, parts.netloc.lower()) != self._origin or request.method != "GET":
+            is_here = (parts.scheme, parts.netloc.lower()) == self._origin
+            is_safe = (
+                parts.scheme in ("https", self._origin[0]) and parts.hostname and "@" not in parts.netloc
+            )
+            if elsewhere and not is_here and is_safe:
+                return self._stranger(f"{parts.scheme}://{parts.netloc}").get(target)
+            if not is_here or request.method != "GET":
                 raise self.refused(
                     f"it redirects to {parts.scheme}://{parts.hostname or ''}, where kbm's account does not go",
                     hint="if that is the system, give it as url; if it is a login page, let the account pass it",
                 )
-            request = httpx.Request("GET", target)
+            request = httpx.Request("GET", target, headers=request.headers)
         raise self.unavailable("it redirects in circles")
+
+    def _stranger(self, url: str) -> HttpClient:
+        """Make a client for another host that nobody is logged in to."""
+        theirs = self._settings.model_copy(update={"url": url, "user": "", "password": ""})
+        return HttpClient(self.source, theirs, self._root, pause=self._pause)
 
     def _send(self, request: httpx.Request) -> tuple[Reply, str | None]:
         self._pace.wait()
@@ -248,6 +281,8 @@ class HttpClient:
         if self._basic:
             account = f"{self._settings.user}:{self.password.read()}".encode()
             headers["Authorization"] = "Basic " + b64encode(account).decode("ascii")
+        elif self._bearer:
+            headers["Authorization"] = f"Bearer {self._bearer.read()}"
         end = time.monotonic() + self._settings.timeout_s
         try:
             with client.stream(
@@ -273,7 +308,8 @@ class HttpClient:
                 ) from None
             raise self.unavailable("no connection") from None
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return Reply(answer.status_code, media_type, body, _wait_s(answer.headers.get("Retry-After"))), None
+        wait_s = _wait_s(answer.headers.get("Retry-After"))
+        return Reply(answer.status_code, media_type, body, wait_s, dict(answer.headers)), None
 
     def _body(self, answer: httpx.Response, end: float) -> bytes:
         body, limit = bytearray(), self._settings.max_answer_mb * 1_000_000

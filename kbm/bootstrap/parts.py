@@ -149,7 +149,10 @@ class Parts(Plugins):
 def _root_of(section: SourceSection) -> str:
     """Name what a source reads so that another place can be told from it; nothing of it is a secret."""
     address = str(section.settings.get("url", ""))
-    return re.sub(r"(?<=//)[^/@]*@", "", address.partition("?")[0]) if "://" in address else address
+    # A bucket of one name is another one in another store.
+    store = str(section.settings.get("endpoint_url", ""))
+    shown = re.sub(r"(?<=//)[^/@]*@", "", address.partition("?")[0]) if "://" in address else address
+    return re.sub(r"(?<=//)[^/@]*@", "", f"{shown} at {store.rstrip('/')}") if store else shown
 
 
 def _tools() -> dict[str, str]:

@@ -124,6 +124,11 @@ class KbmSection(Section):
     parse_timeout_s: float = Field(
         default=120, gt=0, description="Longest time to parse one document, in seconds."
     )
+    recognise_timeout_s: float = Field(
+        default=600,
+        ge=0,
+        description="Longest time to recognise the text of one scan or picture, in seconds; 0 leaves them unread.",
+    )
     parse_memory_mb: int = Field(
         default=2048, ge=256, description="Most memory to parse one document, in MB."
     )

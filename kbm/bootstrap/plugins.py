@@ -151,8 +151,12 @@ class Plugins:
             name: cast(Parser, registry.load("kbm.parsers", name)()) for name in registry.names("kbm.parsers")
         }
         kbm = self.settings.kbm
-        limits = Limits(wall_s=kbm.parse_timeout_s, memory_bytes=kbm.parse_memory_mb * 1_000_000)
-        return ParsingPool(parsers, limits, workers=kbm.workers)
+        limits = Limits(
+            wall_s=kbm.parse_timeout_s,
+            recognition_s=kbm.recognise_timeout_s,
+            memory_bytes=kbm.parse_memory_mb * 1_000_000,
+        )
+        return ParsingPool(parsers, limits, workers=kbm.workers, languages=kbm.languages)
 
     @cached_property
     def chunker(self) -> Chunker:

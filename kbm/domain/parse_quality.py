@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 GARBLED = "garbled"
 ODD_CHARACTERS = "odd_characters"
@@ -115,7 +115,7 @@ def _looks_like_word(word: str) -> bool:
     letters = [c for c in plain if c.isalpha()]
     if not all(c < "\u0250" for c in letters):
         return True
-    changes = sum(a.islower() and b.isupper() for a, b in zip(letters, letters[1:], strict=False))
+    changes = sum(a.islower() and b.isupper() for a, b in pairwise(letters))
     return changes <= 1 and (
         bool(_VOWELS & set(plain.lower())) or (word.isupper() and len(word) <= _CAPITALS)
     )

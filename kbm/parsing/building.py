@@ -6,15 +6,31 @@ nest, what is too long for a heading, how a table becomes text, how a long table
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kbm.domain.documents import Element, ElementKind, looks_like_header, table_text
+from kbm.domain.parse_quality import Quality
 from kbm.parsing import tidy
 
 HEADING_CHARS = 200
 """A longer "heading" is a paragraph somebody formatted as one."""
 ROWS_PER_TABLE = 200
 """Longer tables become several elements, each with the header row again, so that no element grows without bound."""
+PICTURE_CHARS = 300
+_OF_FILES = re.compile(r"\.(?:png|jpe?g|gif|bmp|tiff?|webp|svg|emf|wmf)$", re.I)
+_BY_PROGRAMS = re.compile(
+    r"(?:image|picture|bild|grafik|grafikobjekt|graphic|graphique|img|photo|foto|figure|abbildung|objekt|object|objet"
+    r"|rahmen|frame|cadre|shape|form|logo|icon|screenshot|dsc|scan|untitled|unbenannt|inhaltsplatzhalter"
+    r"|content placeholder|google shape)?[\s_\-;:.()\d]*(?:p\d+)?",
+    re.I,
+)
+_BY_MACHINES = re.compile(
+    r"\s*(?:(?:description|beschreibung)?\s*automatically generated|automatisch generierte beschreibung"
+    r"|description generated[^.]*|description générée automatiquement|ai-generated content may be incorrect"
+    r"|ki-generierte inhalte können fehlerhaft sein)\.?\s*$",
+    re.I,
+)
 
 
 class DocumentBuilder:
@@ -24,7 +40,25 @@ class DocumentBuilder:
         self.elements: list[Element] = []
         self.warnings: list[str] = []
         self.page: int | None = None
+        self.strategy = ""
+        self.n_pages = 0
+        self.n_empty_pages = 0
+        self.n_pictures = 0
+        self.n_left_out = 0
+        self.truncated = False
         self._path: list[tuple[int, str]] = []
+
+    @property
+    def quality(self) -> Quality:
+        """Give what is known about the reading; the worker measures the text itself."""
+        return Quality(
+            strategy=self.strategy,
+            n_pages=self.n_pages,
+            n_empty_pages=self.n_empty_pages,
+            n_pictures=self.n_pictures,
+            n_left_out=self.n_left_out,
+            truncated=self.truncated,
+        )
 
     @property
     def first_heading(self) -> str:
@@ -64,6 +98,12 @@ class DocumentBuilder:
         """Add lines that are shown as they are."""
         self._add(ElementKind.CODE, tidy.lines(text))
 
+    def picture(self, described: str, name: str = "") -> None:
+        """Note a picture that is no decoration: by its description, else by a name that tells something."""
+        self.n_pictures += 1
+        if words := picture_words(described) or picture_words(_OF_FILES.sub("", name).replace("_", " ")):
+            self._add(ElementKind.TEXT, f"[Image: {words}]")
+
     def table(self, rows: Sequence[Sequence[str]], *, header: bool | None = None) -> None:
         """Add a table; *header* tells whether the first row names the columns, None when nobody knows."""
         clean = [tuple(tidy.one_line(cell) for cell in row) for row in rows]
@@ -84,3 +124,13 @@ class DocumentBuilder:
         if text:
             path = tuple(title for _, title in self._path)
             self.elements.append(Element(kind=kind, text=text, headings=path, page=self.page, cells=cells))
+
+
+def picture_words(told: str) -> str:
+    """Give what is told about a picture if a person told it: at least two words, not the number of a program."""
+    words = tidy.one_line(_BY_MACHINES.sub("", told))
+    if _BY_PROGRAMS.fullmatch(words) or _OF_FILES.search(words):
+        return ""
+    if sum(len(word) > 2 and word.isalpha() for word in re.split(r"\W+", words)) < 2:
+        return ""
+    return words if len(words) <= PICTURE_CHARS else words[:PICTURE_CHARS].rsplit(" ", 1)[0] + " …"

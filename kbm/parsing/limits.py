@@ -20,6 +20,8 @@ class Limits:
     wall_s: float = 120.0
     """From the moment the parser is loaded until its result is there."""
     cpu_s: float = 120.0
+    recognition_s: float = 600.0
+    """Instead of ``wall_s`` where the text of scans and pictures is recognised; 0 leaves them unread."""
     start_s: float = 120.0
     """For starting the process and importing the parser: the first import on a machine compiles much."""
     memory_bytes: int = 2048 * MEGABYTE

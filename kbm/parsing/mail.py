@@ -21,7 +21,8 @@ from kbm.parsing.prose import write_paragraphs
 from kbm.parsing.text_decoding import decode
 from kbm.parsing.web import write_html
 
-_ATTACHMENTS = 200
+ATTACHMENTS = 200
+"""More of one mail are left out."""
 _SIGNATURE = re.compile(r"^-- ?$", re.M)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.I)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\u202a-\u202e\u2066-\u2069]')
@@ -86,7 +87,7 @@ def attachments(message: EmailMessage) -> Iterator[Blob]:
         if data:
             name = _unique(safe_name(_file_name(part), part.get_content_type()), taken)
             yield Blob(data=data, name=name, media_type=part.get_content_type())
-            if len(taken) >= _ATTACHMENTS:
+            if len(taken) >= ATTACHMENTS:
                 return
     for forwarded in _forwarded(message):
         name = _unique(safe_name(field(forwarded, "Subject") + ".eml", "message/rfc822"), taken)

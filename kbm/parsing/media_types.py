@@ -28,21 +28,41 @@ CSV = "text/csv"
 TSV = "text/tab-separated-values"
 TEXT = "text/plain"
 EML = "message/rfc822"
+MSG = "application/vnd.ms-outlook"
+RTF = "application/rtf"
+EPUB = "application/epub+zip"
+ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODP = "application/vnd.oasis.opendocument.presentation"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
+PICTURES = frozenset(
+    {"image/png", "image/jpeg", "image/tiff", "image/gif", "image/bmp", "image/webp"},
+)
 JSON = "application/json"
 XML = "application/xml"
 ROWS = "application/vnd.kbm.rows+json"
+AS_SCAN = {PDF: "application/pdf; scanned"}
+"""Under which type a kind of file is parsed again when pages of it are pictures of text."""
 
 OWN_TYPES = "application/vnd.kbm."
 """Media types that kbm's own connectors give; content cannot tell them, so they are believed."""
 
-_OOXML = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
+_OOXML = (
+    ("word/", DOCX, "word/document.xml"),
+    ("ppt/", PPTX, "ppt/presentation.xml"),
+    ("xl/", XLSX, "xl/workbook.xml"),
+)
 _MAGIC = (
-    (b"{\\rtf", "application/rtf"),
+    (b"{\\rtf", RTF),
     (b"\x89PNG\r\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
+    (b"BM", "image/bmp"),
     (b"\x1f\x8b", "application/gzip"),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"Rar!", "application/vnd.rar"),
@@ -51,11 +71,11 @@ _MAGIC = (
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_STREAMS = (
-    ("WordDocument", "application/msword"),
-    ("Workbook", "application/vnd.ms-excel"),
-    ("Book", "application/vnd.ms-excel"),
-    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
-    ("__properties_version1.0", "application/vnd.ms-outlook"),
+    ("__properties_version1.0", MSG),
+    ("WordDocument", DOC),
+    ("Workbook", XLS),
+    ("Book", XLS),
+    ("PowerPoint Document", PPT),
 )
 _BY_SUFFIX = {
     ".md": MARKDOWN,
@@ -73,6 +93,27 @@ _BY_SUFFIX = {
     ".ndjson": JSON,
     ".xml": XML,
 }
+_TOLD_BY_CONTENT = frozenset(
+    {DOCX, PPTX, XLSX, PDF, EML, JSON, XML, MSG, RTF, EPUB, ODT, ODS, ODP, DOC, XLS, PPT, XLSB} | PICTURES
+)
+_SUFFIXES_TOLD_BY_CONTENT = frozenset(
+    {
+        ".docx",
+        ".pptx",
+        ".xlsx",
+        ".pdf",
+        ".odt",
+        ".ods",
+        ".odp",
+        ".epub",
+        ".rtf",
+        ".msg",
+        ".doc",
+        ".xls",
+        ".ppt",
+    }
+    | {".docm", ".pptm", ".xlsm", ".xlsb", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp", ".webp"}
+)
 _TABLE_SUFFIXES = frozenset({".xls", ".xlsx", ".xlsm"})
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
@@ -111,19 +152,18 @@ def recognise(blob: Blob) -> str:
         return _zip_type(data)
     if data.startswith(_OLE):
         return _ole_type(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
     for magic, media_type in _MAGIC:
-        if data.startswith(magic):
+        # A text may begin with two letters of a magic number.
+        if data.startswith(magic) and (len(magic) > 2 or not is_text(data)):
             return media_type
     if is_text(data):
         return _text_type(blob)
     declared = blob.media_type or mimetypes.guess_type(blob.name)[0] or ""
-    if (
-        declared
-        and not declared.startswith("text/")
-        and declared not in (DOCX, PPTX, XLSX, PDF, EML, JSON, XML)
-    ):
+    if declared and not declared.startswith("text/") and declared not in _TOLD_BY_CONTENT:
         return declared
-    if suffix_of(blob.name) in (".docx", ".pptx", ".xlsx", ".pdf"):
+    if suffix_of(blob.name) in _SUFFIXES_TOLD_BY_CONTENT:
         raise ParseFailed(
             Reason.DAMAGED,
             f"The file is named {suffix_of(blob.name)} but does not begin like one: upload it again.",
@@ -149,12 +189,24 @@ def _zip_type(data: bytes) -> str:
             Reason.DAMAGED,
             f"The file's archive cannot be read ({error}): it was cut off or altered; upload it again.",
         ) from error
-    for folder, media_type in _OOXML:
-        if any(name.startswith(folder) for name in names) and "[Content_Types].xml" in names:
-            if any(member.flag_bits & 0x1 for member in members):
-                raise ParseFailed(Reason.ENCRYPTED, "The file is encrypted: store a copy without a password.")
+    if any(member.flag_bits & 0x1 for member in members):
+        raise ParseFailed(Reason.ENCRYPTED, "The file is encrypted: store a copy without a password.")
+    if "xl/workbook.bin" in names:
+        return XLSB
+    for folder, media_type, main_part in _OOXML:
+        if main_part in names or (
+            "[Content_Types].xml" in names and any(name.startswith(folder) for name in names)
+        ):
             return media_type
-    return declared.strip() or "application/zip"
+    # Only what is said to be one of these: an archive could call itself a text.
+    if declared.strip() == EPUB or "META-INF/container.xml" in names:
+        return EPUB
+    for kind in (ODT, ODS, ODP):
+        if declared.startswith(kind):
+            return kind
+    if {"content.xml", "META-INF/manifest.xml"} <= set(names):
+        return ODT
+    return "application/zip"
 
 
 def _ole_type(data: bytes) -> str:

@@ -26,7 +26,7 @@ class OfficeParser:
     """Reads docx, pptx, xlsx, html, md and eml."""
 
     name: ClassVar[str] = "office"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     media_types: ClassVar[frozenset[str]] = frozenset(
         {
             media_types.DOCX,
@@ -41,7 +41,7 @@ class OfficeParser:
     def parse(self, blob: Blob, media_type: str) -> ParsedDocument:
         """Read *blob*; a document without a title of its own is named by its first heading."""
         try:
-            parsed = _parse(blob, media_type)
+            parsed = read(blob, media_type)
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
             raise ParseFailed(Reason.DAMAGED, _DAMAGED.format(error)) from error
         except RecursionError as error:
@@ -53,7 +53,8 @@ class OfficeParser:
         unstructured_adapter.warm_up()
 
 
-def _parse(blob: Blob, media_type: str) -> ParsedDocument:
+def read(blob: Blob, media_type: str) -> ParsedDocument:
+    """Read one of the office formats; faults of libraries come as they are."""
     builder = DocumentBuilder()
     if media_type == media_types.HTML:
         return _page(decode_html(blob.data), builder)
@@ -89,6 +90,7 @@ def _mail(blob: Blob, builder: DocumentBuilder) -> ParsedDocument:
         modified=mail.sent(message),
         attachments=tuple(mail.attachments(message)),
         warnings=tuple(builder.warnings),
+        quality=builder.quality,
     )
 
 
@@ -117,6 +119,7 @@ def _document(builder: DocumentBuilder, title: str) -> ParsedDocument:
         elements=tuple(builder.elements),
         title=title or builder.first_heading,
         warnings=tuple(builder.warnings),
+        quality=builder.quality,
     )
 
 

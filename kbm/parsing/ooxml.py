@@ -53,23 +53,28 @@ class Properties:
     modified: datetime | None = None
 
 
-def safe_parser() -> Any:
+def safe_parser(*, recover: bool = False) -> Any:
     """Give an XML parser that follows nothing: no entities, no DTD, no network. Any: lxml has no types here."""
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=recover
+    )
 
 
-def parse_xml(data: bytes, part: str) -> Any:
-    """Parse one part; Any: lxml has no types here.
+def parse_xml(data: bytes, part: str, *, recover: bool = False) -> Any:
+    """Parse one part, with *recover* as far as it goes; Any: lxml has no types here.
 
     Raises:
         ParseFailed: it is not XML.
     """
     try:
-        return etree.fromstring(data, safe_parser())
+        root = etree.fromstring(data, safe_parser(recover=recover))
     except etree.XMLSyntaxError as error:
         raise ParseFailed(
             Reason.DAMAGED, f"The part {part} is broken ({error}): open and save it again."
         ) from error
+    if root is None:
+        raise ParseFailed(Reason.DAMAGED, f"The part {part} is no XML: open and save it again.")
+    return root
 
 
 def properties(data: bytes) -> Properties:

@@ -12,7 +12,7 @@ class PdfParser:
     """Reads pdf."""
 
     name: ClassVar[str] = "pdf"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[frozenset[str]] = frozenset({media_types.PDF})
 
     def parse(self, blob: Blob, media_type: str) -> ParsedDocument:

@@ -117,6 +117,14 @@ class PdfFile:
             line.at_edge = not bottom + _EDGE * (top - bottom) < line.middle < top - _EDGE * (top - bottom)
         return lines
 
+    def shows(self, number: int) -> bool:
+        """Tell whether anything is drawn on a page; a broken one counts, since something is missing there."""
+        try:
+            with closing(self._pdf[number - 1]) as page:
+                return bool(pdfium.FPDFPage_CountObjects(page.raw) > 0)
+        except pypdfium2.PdfiumError:
+            return True
+
     def bookmarks(self, limit: int = 5_000) -> list[Bookmark]:
         """Give the table of contents."""
         found: list[Bookmark] = []

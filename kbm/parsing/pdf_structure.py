@@ -55,11 +55,15 @@ def read(data: bytes) -> ParsedDocument:
     with closing(PdfFile(data)) as pdf:
         title, author, modified = pdf.metadata()
         pages = [pdf.page(number) for number in range(1, pdf.n_pages + 1)]
+        textless = [number for number, lines in enumerate(pages, 1) if not lines and pdf.shows(number)]
         bookmarks = pdf.bookmarks()
     builder = DocumentBuilder()
-    empty = sum(1 for lines in pages if not lines)
-    if 0 < empty < len(pages):
-        builder.warnings.append(f"{empty} of {len(pages)} pages hold no text, perhaps only pictures")
+    builder.n_pages, builder.n_empty_pages = len(pages), len(textless)
+    builder.truncated = b"%%EOF" not in data[-4096:]
+    if builder.truncated:
+        builder.warnings.append("the end of the file is missing")
+    if 0 < len(textless) < len(pages):
+        builder.warnings.append(f"{len(textless)} of {len(pages)} pages hold no text, only pictures")
     pages = _without_frames(pages)
     _write(pages, _look(pages), bookmarks, builder)
     own = "" if _NO_TITLES.search(title) else title.strip()
@@ -69,7 +73,14 @@ def read(data: bytes) -> ParsedDocument:
         author=author,
         modified=modified,
         warnings=tuple(builder.warnings),
+        quality=builder.quality,
     )
+
+
+def textless_pages(data: bytes) -> list[int]:
+    """Number the pages, from 1, that show something but no text; as in :func:`read`."""
+    with closing(PdfFile(data)) as pdf:
+        return [n for n in range(1, pdf.n_pages + 1) if not pdf.page(n) and pdf.shows(n)]
 
 
 def _without_frames(pages: Sequence[list[Line]]) -> list[list[Line]]:

@@ -11,7 +11,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from kbm.domain.documents import Blob, ParsedDocument, Reason
@@ -20,6 +20,7 @@ from kbm.errors import ParseFailed
 from kbm.parsing import media_types, wire
 from kbm.parsing.limits import MEGABYTE, Limits
 from kbm.parsing.processes import Worker, WorkerDied, WorkerSpawning, WorkerTooLarge, WorkerTooSlow
+from kbm.parsing.tools import LANGUAGES_VARIABLE, SECONDS_VARIABLE, CallsTools
 from kbm.ports import Parser
 
 
@@ -30,8 +31,16 @@ class ParsingPool:
     Where two parsers read a media type, an installed plug-in comes before kbm's own, then the first by name.
     """
 
-    def __init__(self, parsers: Mapping[str, Parser], limits: Limits | None = None, workers: int = 1) -> None:
+    def __init__(
+        self,
+        parsers: Mapping[str, Parser],
+        limits: Limits | None = None,
+        workers: int = 1,
+        languages: Sequence[str] = ("de", "en", "fr"),
+    ) -> None:
+        """Take *parsers*; *languages* are those that text recognition looks for."""
         self._limits = limits or Limits()
+        self._languages = tuple(languages)
         self._by_type = _by_media_type(parsers)
         self._places = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
@@ -47,25 +56,27 @@ class ParsingPool:
     ) -> None:
         self.close()
 
-    def digest_for(self, blob: Blob) -> Digest:
+    def digest_for(self, blob: Blob, *, recognise: bool = False) -> Digest:
         """Name how *blob* would be parsed: the same digest gives the same elements. Starts no process.
+
+        With *recognise*: how the parser would that also reads pictures of text, for kinds that have another for it.
 
         Raises:
             ParseFailed: no parser would take it.
         """
-        return _digest(*self._choose(blob))
+        return self._digest(*self._choose(blob, recognise=recognise))
 
     def digests(self) -> frozenset[Digest]:
         """Give every digest that :meth:`digest_for` can give now; others are of earlier or removed parsers."""
-        return frozenset(_digest(media_type, parser) for media_type, parser in self._by_type.items())
+        return frozenset(self._digest(media_type, parser) for media_type, parser in self._by_type.items())
 
-    def parse(self, blob: Blob) -> ParsedDocument:
-        """Parse *blob*; waits for a free worker.
+    def parse(self, blob: Blob, *, recognise: bool = False) -> ParsedDocument:
+        """Parse *blob*; waits for a free worker. *recognise* as in :meth:`digest_for`.
 
         Raises:
             ParseFailed: with the reason under which the document is quarantined.
         """
-        media_type, parser = self._choose(blob)
+        media_type, parser = self._choose(blob, recognise=recognise)
         with self._places:
             worker = self._take()
             healthy = False
@@ -87,7 +98,7 @@ class ParsingPool:
         for worker in workers:
             worker.kill()
 
-    def _choose(self, blob: Blob) -> tuple[str, Parser]:
+    def _choose(self, blob: Blob, *, recognise: bool) -> tuple[str, Parser]:
         size = len(blob.data)
         if size > self._limits.document_bytes:
             allowed = self._limits.document_bytes // MEGABYTE
@@ -96,7 +107,10 @@ class ParsingPool:
                 f"The file has {size // MEGABYTE} MB, {allowed} are allowed: split it or leave it out.",
             )
         media_type = media_types.recognise(blob)
-        if (parser := self._by_type.get(media_type)) is None:
+        if recognise:
+            media_type = media_types.AS_SCAN.get(media_type, "")
+        parser = self._by_type.get(media_type)
+        if parser is None or (_recognises(parser) and not self._limits.recognition_s):
             raise ParseFailed(
                 Reason.UNSUPPORTED,
                 f"No parser for {media_type} is installed: save it as PDF, DOCX or text, or install a plug-in.",
@@ -109,7 +123,7 @@ class ParsingPool:
                 raise RuntimeError("the parsing pool is closed")
             if self._idle:
                 return self._idle.pop()
-            worker = Worker(self._limits)
+            worker = Worker(self._limits, self._told())
             self._all.add(worker)
             return worker
 
@@ -127,8 +141,21 @@ class ParsingPool:
             self._all.discard(worker)
         worker.kill()
 
+    def _told(self) -> dict[str, str]:
+        return {
+            LANGUAGES_VARIABLE: ",".join(self._languages),
+            SECONDS_VARIABLE: f"{self._limits.recognition_s:g}",
+        }
+
+    def _digest(self, media_type: str, parser: Parser) -> Digest:
+        parts = [media_type, parser.name, parser.version]
+        if isinstance(parser, CallsTools):
+            parts.append(parser.tools(media_type, self._languages))
+        return digest("parser", *parts)
+
     def _exchange(self, worker: Worker, blob: Blob, media_type: str, parser: Parser) -> ParsedDocument:
         limits = self._limits
+        allowed_s = limits.recognition_s if _recognises(parser) else limits.wall_s
         kind = type(parser)
         head: wire.Head = {
             "parser": f"{kind.__module__}:{kind.__qualname__}",
@@ -143,12 +170,12 @@ class ParsingPool:
             worker.send(head, blob.data, start_by)
             answer, body = worker.receive(start_by)
             if "loaded" in answer:
-                answer, body = worker.receive(time.monotonic() + limits.wall_s)
+                answer, body = worker.receive(time.monotonic() + allowed_s)
             if "failed" in answer:
                 raise _refusal(answer)
             return wire.decode_document(answer, body)
         except WorkerTooSlow as error:
-            raise _Refused(Reason.TIMEOUT, _too_slow(limits)) from error
+            raise _Refused(Reason.TIMEOUT, _too_slow(allowed_s)) from error
         except WorkerTooLarge as error:
             raise _Refused(Reason.OUT_OF_MEMORY, _too_large(limits)) from error
         except WorkerSpawning as error:
@@ -162,8 +189,9 @@ class ParsingPool:
             ) from error
 
 
-def _digest(media_type: str, parser: Parser) -> Digest:
-    return digest("parser", media_type, parser.name, parser.version)
+def _recognises(parser: Parser) -> bool:
+    """Tell whether a parser recognises text, which takes longer than reading it."""
+    return bool(getattr(parser, "recognises_text", False))
 
 
 class _Refused(Exception):
@@ -189,10 +217,8 @@ def _refusal(answer: wire.Head) -> _Refused:
     return _Refused(reason, message, healthy=not answer.get("worn", False))
 
 
-def _too_slow(limits: Limits) -> str:
-    return (
-        f"Parsing took longer than {limits.wall_s:g} s: split the file, or raise the time limit of parsing."
-    )
+def _too_slow(allowed_s: float) -> str:
+    return f"Parsing took longer than {allowed_s:g} s: split the file, or raise the time limit of parsing."
 
 
 def _too_large(limits: Limits) -> str:
@@ -202,7 +228,7 @@ def _too_large(limits: Limits) -> str:
 
 def _death(error: WorkerDied, worker: Worker, limits: Limits) -> _Refused:
     if error.status == -signal.SIGXCPU:
-        return _Refused(Reason.TIMEOUT, _too_slow(limits))
+        return _Refused(Reason.TIMEOUT, _too_slow(limits.cpu_s))
     # C code answers a refused allocation with a crash; and the kernel's own guard kills with SIGKILL.
     starved = worker.peak_bytes > 0.7 * limits.memory_bytes or "MemoryError" in error.output
     if starved or "bad_alloc" in error.output:

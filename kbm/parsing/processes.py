@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +32,10 @@ _BOOT = (
     "from kbm.parsing.worker import main;main(a['channel'],a['settings'],a['parent'])"
 )
 _MARK = "KBM_PARSING_WORKER"
-_FROM_PARENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_FROM_PARENT = (
+    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH"),
+    "TESSDATA_PREFIX",
+)
 """All a worker gets of the environment: keys and passwords stay out of the reach of a hostile document."""
 
 
@@ -59,8 +62,10 @@ class WorkerSpawning(Exception):
 class Worker:
     """A running worker process."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, told: Mapping[str, str] | None = None) -> None:
+        """Start it; *told* is what parsers find in their environment besides."""
         self._limits = limits
+        self._told = dict(told or {})
         self.documents = 0
         self.peak_bytes = 0
         self._token = secrets.token_hex(16)
@@ -195,7 +200,9 @@ class Worker:
         folder = str(self._folder)
         # One thread per worker: several workers share the machine with the embedder, and every thread of a
         # numeric library reserves a stack and an arena of its own.
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        threads = dict.fromkeys(
+            ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+        )
         own = {
             "HOME": folder,
             "TMPDIR": folder,
@@ -203,7 +210,7 @@ class Worker:
             "SCARF_NO_ANALYTICS": "true",
             _MARK: self._token,
         }
-        return {**kept, **threads, **own}
+        return {**kept, **threads, **self._told, **own}
 
 
 def _import_path() -> list[str]:

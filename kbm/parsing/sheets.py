@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -49,25 +49,37 @@ def write_xlsx(data: bytes, builder: DocumentBuilder) -> None:
             sheet.reset_dimensions()
             builder.page = number
             builder.leave_headings()
-            rows: list[Row] = []
-            blocks = 0
-            for row in _rows(sheet):
-                left -= len(row)
-                if left < 0:
-                    raise ParseFailed(
-                        Reason.TOO_LARGE,
-                        f"The workbook has more than {CELLS:,} cells: connect it as a `rows` source instead.",
-                    )
-                if any(row):
-                    rows.append(row)
-                elif rows:
-                    blocks += 1
-                    _write_block(rows, builder, sheet.title, first=blocks == 1)
-                    rows = []
-            if rows:
-                _write_block(rows, builder, sheet.title, first=blocks == 0)
+            left -= write_rows(_within(_rows(sheet), left), builder, sheet.title)
     finally:
         book.close()
+
+
+def write_rows(rows: Iterable[Row], builder: DocumentBuilder, sheet: str) -> int:
+    """Add the rows of a sheet, parted at empty ones; gives the number of cells."""
+    block: list[Row] = []
+    blocks, cells = 0, 0
+    for row in rows:
+        cells += len(row)
+        if any(row):
+            block.append(row)
+        elif block:
+            blocks += 1
+            _write_block(block, builder, sheet, first=blocks == 1)
+            block = []
+    if block:
+        _write_block(block, builder, sheet, first=blocks == 0)
+    return cells
+
+
+def _within(rows: Iterable[Row], left: int) -> Iterator[Row]:
+    for row in rows:
+        left -= len(row)
+        if left < 0:
+            raise ParseFailed(
+                Reason.TOO_LARGE,
+                f"The workbook has more than {CELLS:,} cells: connect it as a `rows` source instead.",
+            )
+        yield row
 
 
 def _rows(sheet: Any) -> Iterator[Row]:

@@ -67,8 +67,6 @@ _BLOCKS = (
 _PART = "\ue002"
 _MARK = "\ue000table {}\ue001"
 _MARKED = re.compile("\ue000table (\\d+)\ue001")
-_ALT_WORDS = 4
-"""An image's alternative text of fewer words is a label, such as the name of its file."""
 _LAYOUT_CELL_CHARS = 1_500
 """A cell with more text is a part of the page, not a value."""
 
@@ -93,7 +91,9 @@ def write_html(html: str, builder: DocumentBuilder) -> str:
             builder.list_item(text)
         elif finding.kind == "code":
             builder.code(text)
-        elif finding.kind != "image" or len(text.split()) >= _ALT_WORDS:
+        elif finding.kind == "image":
+            builder.picture(text.replace(_PART, " "))
+        else:
             for piece in text.split(_PART):
                 builder.text(piece)
     return title

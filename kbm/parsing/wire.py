@@ -10,10 +10,12 @@ import json
 import socket
 import struct
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from kbm.domain.documents import Blob, Element, ElementKind, ParsedDocument
+from kbm.domain.parse_quality import Quality
 
 _LENGTHS = struct.Struct(">QQ")
 LENGTHS_SIZE = _LENGTHS.size
@@ -81,6 +83,7 @@ def encode_document(parsed: ParsedDocument) -> tuple[Head, bytes]:
         "modified": None if parsed.modified is None else parsed.modified.isoformat(),
         "attachments": [[blob.name, blob.media_type, len(blob.data)] for blob in parsed.attachments],
         "warnings": parsed.warnings,
+        "quality": asdict(parsed.quality),
     }
     return head, b"".join(blob.data for blob in parsed.attachments)
 
@@ -108,6 +111,7 @@ def decode_document(head: Head, body: bytes) -> ParsedDocument:
             modified=None if modified is None else datetime.fromisoformat(_text(modified)),
             attachments=tuple(attachments),
             warnings=tuple(_text(warning) for warning in head["warnings"]),
+            quality=_quality(head["quality"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrame(f"not a document: {type(error).__name__}") from error
@@ -123,6 +127,22 @@ def _element(
         page=None if page is None else _whole(page),
         cells=tuple(tuple(_text(cell) for cell in row) for row in cells),
     )
+
+
+def _quality(stated: Mapping[str, object]) -> Quality:
+    """Check each part against the kind of its default."""
+    pages = stated["recognised_pages"]
+    if not isinstance(pages, list):
+        raise TypeError("not a list of pages")
+    made: dict[str, Any] = {"recognised_pages": tuple(map(_whole, pages))}
+    for one in fields(Quality):
+        if one.name in made:
+            continue
+        value = stated[one.name]
+        if type(value) is not type(one.default):
+            raise TypeError(f"{one.name} is of another kind")
+        made[one.name] = value
+    return Quality(**made)
 
 
 def _text(value: object) -> str:

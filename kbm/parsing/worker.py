@@ -17,15 +17,16 @@ import os
 import resource
 import shutil
 import socket
-import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
-from kbm.domain.documents import Blob, ParsedDocument, Reason
+from kbm.domain.documents import Blob, ElementKind, ParsedDocument, Reason
+from kbm.domain.parse_quality import measured
 from kbm.errors import ParseFailed
-from kbm.parsing import guard, tidy, wire
+from kbm.parsing import guard, no_network, second_try, tidy, wire
 from kbm.ports import Parser
 
 FRAME_SLACK = 1 << 20
@@ -34,7 +35,7 @@ FRAME_SLACK = 1 << 20
 def main(channel_fd: int, settings: dict[str, int], parent: int) -> None:
     """Serve requests until the parent closes the channel."""
     _set_limits(settings)
-    _refuse_network()
+    no_network.refuse()
     warnings.simplefilter("ignore")
     # Text of libraries must reach neither a terminal nor the channel.
     os.dup2(2, 1)
@@ -100,13 +101,27 @@ def body_is_too_large(answer: wire.Head, body: bytes, limit: int) -> bool:
 
 
 def _parse(parser: Parser, blob: Blob, media_type: str) -> ParsedDocument:
-    guard.check(blob, media_type)
-    parsed = tidy.document(parser.parse(blob, media_type))
+    """Parse in the parser's own way, or in a plainer one where that fails."""
+    try:
+        guard.check(blob, media_type)
+        parsed = _finished(parser.parse(blob, media_type))
+    except MemoryError:
+        raise
+    except Exception as error:
+        parsed = _finished(second_try.read(blob, media_type, error))
+    return parsed
+
+
+def _finished(parsed: ParsedDocument) -> ParsedDocument:
+    parsed = tidy.document(parsed)
     if not parsed.elements and not parsed.attachments:
         raise ParseFailed(
-            Reason.NO_TEXT, "The file holds no text, perhaps only pictures: run text recognition on it."
+            Reason.NO_TEXT,
+            "The file holds no text, perhaps only pictures: store a version with text in it.",
         )
-    return parsed
+    tables = sum(element.kind is ElementKind.TABLE for element in parsed.elements)
+    texts = [element.text for element in parsed.elements if element.kind is not ElementKind.CODE]
+    return replace(parsed, quality=measured(parsed.quality, texts, n_tables=tables))
 
 
 def _load(path: str, parsers: dict[str, Parser]) -> Parser:
@@ -150,16 +165,6 @@ def _renew_cpu(seconds: int) -> None:
     resource.setrlimit(
         resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard)
     )
-
-
-def _refuse_network() -> None:
-    """Let every attempt to reach a network fail, for good: an audit hook cannot be removed."""
-
-    def refuse(event: str, arguments: tuple[object, ...]) -> None:  # noqa: ARG001 - the hook's signature
-        if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
-            raise PermissionError(f"parsers have no network ({event})")
-
-    sys.addaudithook(refuse)
 
 
 def _end_with_parent(parent: int, folder: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kbm.domain.catalogue import ParsedRecord, StoredItem
 from kbm.domain.documents import Blob, Reason
+from kbm.domain.identity import ContentHash, Digest
 from kbm.domain.sync import Ref
 from kbm.errors import ConnectorError, ConnectorUnavailable, KbmError, ParseFailed
 from kbm.ports import Connector
@@ -50,7 +51,7 @@ class ItemReader:
             return replace(item, reason=Reason.UNREADABLE, reason_text=str(error))
         if len(blob.data) > max_bytes:
             return _too_large(item, len(blob.data), max_bytes)
-        item = replace(item, media_type=blob.media_type)
+        item = replace(item, media_type=blob.media_type, modified=blob.modified or item.modified)
         return self.parse_into(item, blob, title_given=bool(ref.title))
 
     def parse_into(self, item: StoredItem, blob: Blob, *, title_given: bool = False) -> StoredItem:
@@ -60,11 +61,9 @@ class ItemReader:
             parser_digest = self.parsing.digest_for(blob)
         except ParseFailed as error:
             return replace(item, content=content, reason=error.reason, reason_text=str(error))
-        record = self.texts.parsed(content, parser_digest)
-        if record is None or any(self.raw.get(one) is None for _, _, one in record.attachments):
-            # A release that was imported brings texts, but no bytes of attachments.
-            record = self._parse(blob)
-            self.texts.put_parsed(content, parser_digest, record)
+        record = self._record(content, parser_digest, blob)
+        if record.reason == Reason.NO_TEXT or record.quality.n_empty_pages:
+            parser_digest, record = self._recognised(content, blob, parser_digest, record)
         enclosed = tuple(content for _, _, content in record.attachments)
         item = replace(item, content=content, enclosed=enclosed, parser_digest=parser_digest)
         if record.reason is not None:
@@ -77,9 +76,36 @@ class ItemReader:
         )
         return replace(item, attachments=tuple(self._attachments(item, record)))
 
-    def _parse(self, blob: Blob) -> ParsedRecord:
+    def _recognised(
+        self, content: ContentHash, blob: Blob, parser_digest: Digest, usual: ParsedRecord
+    ) -> tuple[Digest, ParsedRecord]:
+        """Read pages without text by text recognition; what the usual parser gave stays where that fails.
+
+        A step of its own with a digest of its own: another version of the recogniser makes new versions of
+        scans, not of every document of their kind.
+        """
         try:
-            made = self.parsing.parse(blob)
+            digest = self.parsing.digest_for(blob, recognise=True)
+        except ParseFailed:
+            return parser_digest, usual
+        record = self._record(content, digest, blob, recognise=True)
+        if record.reason is not None and usual.reason is None:
+            return parser_digest, usual
+        return digest, record
+
+    def _record(
+        self, content: ContentHash, parser_digest: Digest, blob: Blob, *, recognise: bool = False
+    ) -> ParsedRecord:
+        record = self.texts.parsed(content, parser_digest)
+        if record is None or any(self.raw.get(one) is None for _, _, one in record.attachments):
+            # A release that was imported brings texts, but no bytes of attachments.
+            record = self._parse(blob, recognise=recognise)
+            self.texts.put_parsed(content, parser_digest, record)
+        return record
+
+    def _parse(self, blob: Blob, *, recognise: bool) -> ParsedRecord:
+        try:
+            made = self.parsing.parse(blob, recognise=recognise)
         except ParseFailed as error:
             return ParsedRecord(reason=error.reason, reason_text=str(error))
         return ParsedRecord(
@@ -88,6 +114,7 @@ class ItemReader:
             author=made.author,
             modified=made.modified,
             warnings=made.warnings,
+            quality=made.quality,
             attachments=tuple((one.name, one.media_type, self.raw.put(one.data)) for one in made.attachments),
         )
 

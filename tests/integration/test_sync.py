@@ -325,11 +325,11 @@ class NewerParsers:
     def digests(self) -> frozenset[Digest]:
         return frozenset(digest("newer", one) for one in self._parsing.digests())
 
-    def digest_for(self, blob: Blob) -> Digest:
-        return digest("newer", self._parsing.digest_for(blob))
+    def digest_for(self, blob: Blob, *, recognise: bool = False) -> Digest:
+        return digest("newer", self._parsing.digest_for(blob, recognise=recognise))
 
-    def parse(self, blob: Blob) -> ParsedDocument:
-        return self._parsing.parse(blob)
+    def parse(self, blob: Blob, *, recognise: bool = False) -> ParsedDocument:
+        return self._parsing.parse(blob, recognise=recognise)
 
 
 def test_a_better_parser_makes_new_versions_without_a_fetch(tmp_path: Path) -> None:

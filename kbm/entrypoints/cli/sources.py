@@ -43,17 +43,31 @@ def sources(as_json: Json = False) -> None:
                 }
                 for one in quarantine
             ]
-            print_json({"sources": rows, "quarantine": listed})
+            poor = [
+                {
+                    "source": one.source,
+                    "item_id": one.item_id,
+                    "poor": list(one.quality.poor),
+                    "read": one.quality.strategy or "as usual",
+                    "detail": "; ".join(one.warnings),
+                }
+                for one in kbm.catalogue.texts.poorly_read()
+            ]
+            print_json({"sources": rows, "quarantine": listed, "poorly_read": poor})
             return
         columns = (
-            *("source", "kind", "documents#", "quarantined#", "held plans#", "last sync", "next sync"),
+            *("source", "kind", "documents#", "quarantined#", "poorly read#", "held plans#"),
+            *("last sync", "next sync"),
             *("new / changed / removed after", "not listed", "last error"),
         )
         shown = [
             (
                 *(
                     row[key]
-                    for key in ("source", "kind", "documents", "quarantined", "held_plans", "synced_at")
+                    for key in (
+                        *("source", "kind", "documents", "quarantined", "poorly_read", "held_plans"),
+                        "synced_at",
+                    )
                 ),
                 row["next_sync_at"],
                 " / ".join(_delay(row["delay_s"].get(kind)) for kind in DELAYS),
@@ -79,6 +93,7 @@ def _source_json(name: str, kind: str, one: SourceRecord | None, upcoming: datet
         "kind": kind,
         "documents": one.n_documents if one else 0,
         "quarantined": one.n_quarantined if one else 0,
+        "poorly_read": one.n_poorly_read if one else 0,
         "held_plans": one.n_held_plans if one else 0,
         "synced_at": _second(one.synced_at if one else None),
         "tried_at": _second(one.tried_at if one else None),

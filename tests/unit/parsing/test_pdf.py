@@ -164,7 +164,10 @@ def test_a_file_cut_off_is_damaged_or_read_as_far_as_it_goes() -> None:
 
 
 def test_pages_without_text_are_counted() -> None:
-    parsed = parse(pdf([body("Text."), [], []]))
+    square = b"ET 0 0 99 99 re f BT"
+    drawn = pdf([body("Text."), [Put("." * 15, 500)], []]).replace(b"(" + b"." * 15 + b") Tj", square)
+    parsed = parse(drawn)
 
-    assert parsed.warnings == ("2 of 3 pages hold no text, perhaps only pictures",)
+    assert parsed.warnings == ("1 of 3 pages hold no text, only pictures",)
+    assert (parsed.quality.n_pages, parsed.quality.n_empty_pages) == (3, 1)
     assert parse(pdf([[]])).elements == ()

@@ -110,7 +110,7 @@ class Connect:
         kind, settings = self._recognised(url, kind)
         settings = {**settings, **(more or {})}
         for other, keys in self.known.items():
-            if keys.get("url") == settings["url"] and keys.get("kind") == kind:
+            if "url" in settings and keys.get("url") == settings["url"] and keys.get("kind") == kind:
                 raise UsageError(
                     f"source {other!r} reads {_shown(url)} already; nothing was changed",
                     hint=f"`kbm check` tries it; edit [sources.{other}] in {self.config.name} to change it",

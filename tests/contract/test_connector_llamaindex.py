@@ -1,0 +1,426 @@
+"""The connector ``llamaindex`` keeps the promises of every connector, whatever the reader does."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kbm_connectors.llamaindex import LlamaIndexConnector
+
+from kbm.domain.sync import Failed, Json, Mark, Ref
+from kbm.errors import ConfigError, ConnectorError, ConnectorRefused, ConnectorUnavailable
+from kbm.services.sync import SyncResult
+from kbm.testing.builders import kbm_over
+from kbm.testing.contracts.connector import ConnectorContract
+from kbm.testing.fakes import NoProgress
+from tests.unit.connectors.core import Core
+
+SECRET = "s3cret-of-the-reader"
+
+READERS = '''
+import json, logging, os, sys, time, uuid
+
+class Document:
+    def __init__(self, id_, text, metadata):
+        self.id_, self.text, self.metadata = id_, text, metadata
+
+class JsonReader:
+    """Gives what a file says: [id, text, metadata] each."""
+    def __init__(self, path, password=""):
+        self.path, self.password = path, password
+    def load_data(self, only=None):
+        with open(self.path) as file:
+            rows = json.load(file)
+        return [Document(*row) for row in rows if only in (None, row[0])]
+
+class LoggingReader(JsonReader):
+    def load_data(self):
+        logging.getLogger("their.reader").error("page 7 of %s: 403", self.password)
+        return super().load_data()
+
+class PrintingReader(JsonReader):
+    def load_data(self):
+        print("Failed to load file b.txt with error: no codec. Skipping...")
+        return super().load_data()
+
+class ChattyReader(JsonReader):
+    def load_data(self):
+        print("Loaded 3 files, no errors"); logging.getLogger().warning("this is slow")
+        return super().load_data()
+
+class FailingReader(JsonReader):
+    def load_data(self):
+        raise ConnectionError("https://bert:%s@wiki.example said no" % self.password)
+
+class HalfReader(JsonReader):
+    def load_data(self):
+        yield from super().load_data()[:1]
+        raise TimeoutError("the second page did not come")
+
+class DyingReader(JsonReader):
+    def load_data(self):
+        os.kill(os.getpid(), 9)
+
+class HangingReader(JsonReader):
+    def load_data(self):
+        if not os.fork():
+            time.sleep(600)
+        time.sleep(600)
+
+class RandomReader(JsonReader):
+    def load_data(self):
+        return [Document(str(uuid.uuid4()), one.text, one.metadata) for one in super().load_data()]
+
+class NothingReader(JsonReader):
+    def load_data(self):
+        return None
+
+class NeedyReader:
+    def __init__(self):
+        import package_that_is_nowhere
+    def load_data(self):
+        return []
+
+class Unnamed(Document):
+    model_fields_set = {"text", "metadata"}  # as LlamaIndex's own, whose id nobody gave
+
+class UnnamedReader(JsonReader):
+    def load_data(self):
+        return [Unnamed(str(uuid.uuid4()), one.text, one.metadata) for one in super().load_data()]
+'''
+
+
+@dataclass
+class Readers:
+    """A module of readers that can be imported, and the file they read."""
+
+    root: Path
+
+    def connect(self, reader: str = "JsonReader", **settings: Any) -> LlamaIndexConnector:
+        (self.root / "secret").write_text(SECRET)
+        keys = {
+            "reader": reader if ":" in reader else f"kbm_test_readers:{reader}",
+            "arguments": {"path": "items.json", "password": "file:secret"},
+            "complete": True,
+            "timeout_s": 20,
+            **settings,
+        }
+        return LlamaIndexConnector("wiki", keys, self.root)
+
+    @property
+    def items(self) -> dict[str, Any]:
+        path = self.root / "items.json"
+        return {row[0]: row for row in json.loads(path.read_text())} if path.exists() else {}
+
+    def write(self, items: dict[str, Any]) -> None:
+        (self.root / "items.json").write_text(json.dumps(list(items.values())))
+
+    def make(self, id: str, text: str, **metadata: object) -> None:
+        self.write({**self.items, id: [id, text, metadata]})
+
+    edit = make
+
+    def remove(self, id: str) -> None:
+        self.write({one: row for one, row in self.items.items() if one != id})
+
+    def break_root(self) -> None:
+        (self.root / "items.json").write_text("[")
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Readers:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "kbm_test_readers.py").write_text(READERS)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    return Readers(tmp_path)
+
+
+@pytest.fixture
+def three(source: Readers) -> Readers:
+    for id in ("a", "b", "c"):
+        source.make(id, f"Der Text von {id}.")
+    return source
+
+
+class TestLlamaIndex(ConnectorContract):
+    secrets = (SECRET,)
+
+    @pytest.fixture
+    def source(self, source: Readers) -> Readers:
+        return source
+
+
+def refs(connector: LlamaIndexConnector, cursor: Json = None) -> dict[str, Ref]:
+    return {one.id: one for one in connector.scan(cursor) if isinstance(one, Ref)}
+
+
+# --- what is listed
+
+
+def test_metadata_tells_of_a_document_and_is_no_part_of_its_text(source: Readers) -> None:
+    source.make(
+        "a",
+        "Der Text.",
+        title="Reise",
+        url="https://wiki.example/reise",
+        author="Bert",
+        last_modified_date="2026-11-24",
+    )
+    source.make("b", "Zwei", source="javascript:alert(1)", Wer="Carla", Wann=1_790_000_000)
+    [a, _] = refs(source.connect()).values()
+    b = refs(source.connect(author="Wer", modified="Wann"))["b"]
+
+    assert (a.title, a.url, a.author) == ("Reise", "https://wiki.example/reise", "Bert")
+    assert (a.modified, a.readers, a.size) == (datetime(2026, 11, 24, tzinfo=UTC), None, 9)
+    assert (b.url, b.author, b.modified) == ("", "Carla", datetime.fromtimestamp(1_790_000_000, UTC))
+    assert source.connect().fetch(a).data == b"Der Text."
+
+
+def test_documents_are_named_by_their_metadata_and_pages_of_one_are_one(source: Readers) -> None:
+    for n, (path, text) in enumerate([("x.pdf", "Seite 1"), ("y.pdf", "Anderes"), ("x.pdf", "Seite 2")]):
+        source.make(str(n), text, file_path=path)
+    connector = source.connect(id="file_path", format="markdown")
+    found = refs(connector)
+
+    assert list(found) == ["x.pdf", "y.pdf"]
+    assert connector.fetch(found["x.pdf"]).data == b"Seite 1\n\nSeite 2"
+    assert connector.fetch(found["x.pdf"]).media_type == "text/markdown"
+
+
+def test_a_touched_document_is_not_read_again_and_arguments_reach_the_reader(three: Readers) -> None:
+    before = refs(three.connect())["a"].version
+    three.edit("a", "Der Text von a.", last_modified_date="2026-11-25", last_accessed="now")
+    found = refs(three.connect(load={"only": "a"}))
+
+    assert {id: ref.version for id, ref in found.items()} == {"a": before}
+
+
+def test_texts_of_any_kind_can_be_stored(source: Readers) -> None:
+    source.make("\x00\ud800" + "x" * 600, "half a letter \ud83d", title="a\nb\x07")
+    connector = source.connect()
+    [ref] = refs(connector).values()
+
+    assert len(ref.id.encode()) < 600
+    assert ref.title == "a b"
+    assert connector.fetch(ref).data == b"half a letter ?"
+
+
+def test_a_document_without_the_key_is_told_and_nothing_goes(three: Readers) -> None:
+    three.make("d", "Text", page="d")
+    events = list(three.connect(id="page").scan(None))
+
+    assert [one.why for one in events if isinstance(one, Failed)] == [
+        "3 documents have no 'page' in their metadata"
+    ]
+    assert not any(one.full for one in events if isinstance(one, Mark))
+
+
+# --- random ids
+
+
+@pytest.mark.parametrize("reader", ["RandomReader", "UnnamedReader"])
+def test_random_ids_are_refused_with_what_would_work(source: Readers, reader: str) -> None:
+    source.make("a", "Text", page_id="17", title="Reise")
+
+    with pytest.raises(ConnectorRefused, match="random ids") as told:
+        refs(source.connect(reader))
+    assert told.value.hint.endswith("there is: page_id, title")
+    assert list(refs(source.connect(reader, id="page_id"))) == ["17"]
+
+
+def test_ids_that_only_look_random_are_held_against_a_second_run_once(source: Readers) -> None:
+    id = "4dbca6f3-3a4a-4f7e-9f0e-3a6d7d3b0c11"
+    source.make(id, "Text")
+    core = Core()
+    core.sync(source.connect())
+
+    assert list(core.known) == [id]
+    assert list(refs(source.connect(), core.cursor)) == [id]
+
+
+# --- deletions
+
+
+def test_what_is_not_given_stays_unless_the_reader_is_complete(three: Readers) -> None:
+    core, whole = Core(), Core()
+    core.sync(three.connect(complete=False))
+    whole.sync(three.connect())
+    three.remove("b")
+    core.sync(three.connect(complete=False))
+    whole.sync(three.connect())
+
+    assert set(core.known) == {"a", "b", "c"}
+    assert set(whole.known) == {"a", "c"}
+
+
+@pytest.mark.parametrize("reader", ["LoggingReader", "PrintingReader"])
+def test_nothing_goes_after_a_run_that_passed_something_over(three: Readers, reader: str) -> None:
+    core = Core()
+    core.sync(three.connect(reader))
+    three.remove("b")
+    plan = core.sync(three.connect(reader))
+
+    assert set(core.known) == {"a", "b", "c"}
+    assert "passed over something" in plan.failures[0]
+    assert SECRET not in plan.failures[0]
+
+
+def test_a_reader_may_talk(three: Readers) -> None:
+    assert any(one.full for one in three.connect("ChattyReader").scan(None) if isinstance(one, Mark))
+
+
+@pytest.mark.parametrize(
+    ("reader", "told"),
+    [
+        ("FailingReader", "ConnectionError: https://wiki.example said no"),
+        ("HalfReader", "TimeoutError: the second page did not come"),
+        ("DyingReader", "died (signal 9)"),
+        ("NothingReader", "load_data gave NoneType, no list of documents"),
+    ],
+)
+def test_a_run_that_fails_is_no_listing(three: Readers, reader: str, told: str) -> None:
+    connector = three.connect(reader)
+
+    with pytest.raises(ConnectorUnavailable) as error:
+        list(connector.scan(None))
+    assert told in str(error.value)
+    assert SECRET not in str(error.value)
+    assert connector.check()
+
+
+def test_a_reader_that_hangs_is_ended_with_all_it_started(three: Readers) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(ConnectorUnavailable, match="did not end within 1 seconds"):
+        list(three.connect("HangingReader", timeout_s=1).scan(None))
+    assert time.monotonic() - began < 10
+
+
+def test_a_reader_that_loads_too_much_is_ended(source: Readers) -> None:
+    source.make("a", "x" * 1_100_000)
+
+    with pytest.raises(ConnectorRefused, match="loads more than 1 MB"):
+        list(source.connect(max_mb=1).scan(None))
+
+
+# --- what a person must do
+
+
+@pytest.mark.parametrize(
+    ("keys", "told", "hint"),
+    [
+        (
+            {"reader": "llama_index.readers.nowhere:PageReader"},
+            "there is no module llama_index.readers.nowhere",
+            "install llama-index-readers-nowhere beside kbm",
+        ),
+        ({"reader": "no_such_module.at_all:X"}, "there is no module", "install no_such_module"),
+        ({"reader": "JsonRaeder"}, "has no reader JsonRaeder", "JsonReader"),
+        ({"reader": "Document"}, "has no reader Document", ""),
+        (
+            {"reader": "kbm_test_readers:NeedyReader", "arguments": {}},
+            "package_that_is_nowhere",
+            "install it",
+        ),
+        ({"arguments": {"pth": "items.json"}}, "unexpected keyword argument 'pth'", "documentation"),
+        ({"load": {"all": True}}, "unexpected keyword argument 'all'", "documentation"),
+    ],
+)
+def test_what_cannot_work_is_told_with_what_would(
+    three: Readers, keys: dict[str, Any], told: str, hint: str
+) -> None:
+    with pytest.raises(ConnectorError) as error:
+        list(three.connect(**keys).scan(None))
+    assert isinstance(error.value, ConnectorRefused)
+    assert told in str(error.value)
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"reader": "no path"},
+        {"reader": "os.path"},
+        {"arguments": {"integration_token": SECRET}},
+        {"arguments": {"deep": {"api_keys": [SECRET]}}},
+        {"load": {"urls": [f"https://bert:{SECRET}@wiki.example"]}},
+    ],
+)
+def test_settings_that_are_wrong_are_told_without_a_secret(source: Readers, keys: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as error:
+        source.connect(**keys)
+    assert SECRET not in f"{error.value}{error.value.hint}"
+
+
+def test_keys_that_only_sound_secret_may_be_written(source: Readers) -> None:
+    source.connect(
+        arguments={"path": "x", "max_tokens": 5, "tokenizer": "bert", "credentials_path": "x.json"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("llama_index.readers.web:SimpleWebPageReader", "llama_index.readers.web:SimpleWebPageReader"),
+        ("./llama_index.readers.web:SimpleWebPageReader", "llama_index.readers.web:SimpleWebPageReader"),
+        ("https://wiki.example", None),
+        ("kbm_test_readers:JsonReader", None),
+    ],
+)
+def test_an_import_path_is_told_by_its_look(url: str, found: str | None, tmp_path: Path) -> None:
+    assert LlamaIndexConnector.recognises(url, tmp_path) == (found and {"reader": found})
+
+
+# --- with LlamaIndex's own
+
+
+def test_simple_directory_reader_is_read_by_its_paths(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "reise.md").write_text("# Reise\n\nMit der Bahn.")
+    (tmp_path / "docs" / "essen.txt").write_text("Um zwölf.")
+    keys = {
+        "reader": "llama_index.core:SimpleDirectoryReader",
+        "arguments": {"input_dir": "docs"},
+        "format": "markdown",
+        "complete": True,
+        "id": "file_path",
+    }
+    connector = LlamaIndexConnector("docs", keys, tmp_path)
+    found = {ref.title: ref for ref in refs(connector).values()}
+
+    assert set(found) == {"reise.md", "essen.txt"}
+    assert connector.fetch(found["essen.txt"]).data.decode() == "Um zwölf."
+    assert found["reise.md"].modified is not None
+
+
+# --- through a real sync
+
+
+def test_a_real_sync_follows_edits_and_keeps_everything_through_a_fault(
+    three: Readers, tmp_path: Path
+) -> None:
+    with kbm_over(tmp_path / "kbm", {"wiki": three.connect()}) as kbm:
+
+        def sync() -> SyncResult:
+            return kbm.sync.run(kbm.source_to_sync("wiki"), NoProgress())
+
+        first = sync()
+        items = three.items
+        three.break_root()
+        with pytest.raises(ConnectorUnavailable):
+            sync()
+        kept = set(kbm.catalogue.documents.known("wiki"))
+        three.write(items)
+        three.edit("a", "Ganz anders.")
+        three.remove("b")
+        second = sync()
+
+        assert first.n_stored == 3
+        assert kept == {"a", "b", "c"}
+        assert (second.plan.changed, second.plan.removed, second.n_stored) == (("a",), ("b",), 1)
+        assert sync().plan.does_nothing

@@ -11,17 +11,20 @@ _RANK = {Outcome.UNANSWERED: 0, Outcome.UNCERTAIN: 1, Outcome.ANSWERED: 2}
 
 
 def of_gap(before: AnswerNote, after: AnswerNote, targets: Collection[str]) -> Change:
-    """Judge a question that failed. *targets* are the items that the fix brings to bear; empty: whatever answers.
+    """Judge a question that failed. *targets* are the items that the fix brings to bear.
 
-    An answer that already came did not help: it is better only if it rests on a target now.
+    An answer that already came did not help: it is better only if it rests on a target now. A fix without targets,
+    such as a synonym, may bring up anything: only a sure answer counts.
     """
     was, now = _RANK[before.outcome], _RANK[after.outcome]
     if now < was:
         return Change.WORSE
-    rests = not targets or any(one in targets for one in after.items)
-    if after.outcome.shown and rests and (now > was or _newly(before, after, targets)):
-        return Change.IMPROVED
-    return Change.UNCHANGED
+    if not targets:
+        better = now > was and after.outcome is Outcome.ANSWERED
+    else:
+        rests = after.outcome.shown and any(one in targets for one in after.items)
+        better = rests and (now > was or _newly(before, after, targets))
+    return Change.IMPROVED if better else Change.UNCHANGED
 
 
 def of_healthy(before: AnswerNote, after: AnswerNote, replaced: Collection[str]) -> Change:
@@ -42,6 +45,4 @@ def of_golden(passed_before: bool, passed_after: bool) -> Change:
 
 def _newly(before: AnswerNote, after: AnswerNote, targets: Collection[str]) -> bool:
     """Tell whether a target is what the answer rests on first, and was not."""
-    if not targets:
-        return False
     return bool(after.items) and after.items[0] in targets and before.items[:1] != after.items[:1]

@@ -7,6 +7,8 @@ export UV_LINK_MODE := copy
 export UV_PYTHON_DOWNLOADS := never
 # One thread per numeric library and process: two on two cores are slower than one.
 export OMP_NUM_THREADS ?= 1
+# uv installs without compiling: unless the first process keeps what it compiled, each of hundreds compiles again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-slow test-live check bench serve lock clean

@@ -1,7 +1,8 @@
 """The files of a Windows share: a file server, a NAS, Samba.
 
-**What tells an edit.** Size, both times and the number of the file: the time of the last change cannot be set back by
-a copy tool, and the number tells a file that was put in the place of another.
+**What tells an edit.** Size, both times and the number of the file. The time of the last change cannot be set back by
+a copy tool (Windows keeps it; Samba gives the time of writing once more), and the number tells a file that was put
+in the place of another.
 
 **Readers.** With ``readers_from = "acl"`` they come from each file's security descriptor with every listing, see
 :mod:`~kbm_connectors.nt_readers`. What a share itself allows, above its files, is not seen.

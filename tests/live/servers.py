@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 STARTED_WITHIN_S = 20.0
@@ -23,6 +25,23 @@ def needs(*programs: str, files: tuple[str, ...] = ()) -> None:
     for file in files:
         if not Path(file).exists():
             pytest.skip(f"{file} is not there: its package is not installed")
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Give a folder that other accounts may enter: pytest's own are closed by every run that begins."""
+    with tempfile.TemporaryDirectory(prefix="kbm-live-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def end_children(process: subprocess.Popen[bytes]) -> None:
+    """End the processes that a server started, one per connection, and then the server, at once."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.kill()
+    process.wait(10)
 
 
 def free_port() -> int:

@@ -10,19 +10,28 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kbm_connectors.fixed_width import RULE
 from kbm_connectors.text_file import one_line
 
 LOOKED_BYTES = 20_000_000
 LOOKED_LINES = 200
-MASKED_LINES = 20_000
-"""Lines whose blanks are laid over each other to find columns of fixed width."""
+HEADERS_LOOKED = 20
+"""Lines that may be the header."""
+
+BLOCK_LINES = 5_000
+MAX_WIDTH = 4_000
+"""A line longer than this is no line of columns."""
+
+Places = NDArray[np.bool_]
 
 DELIMITERS = (";", "\t", "|", ",")
 
@@ -184,30 +193,55 @@ def _places(one: _Column) -> str:
 
 def _fixed(lines: Sequence[str]) -> tuple[int, list[_Column], list[str], str] | None:
     """Find columns by what is blank in each line: header, names with places, rows, word of the total line."""
-    texts = [line.rstrip() for line in lines[:MASKED_LINES]]
-    best: tuple[int, list[_Column], list[str], str] | None = None
-    if any("\t" in text for text in texts[:LOOKED_LINES]):
+    texts = [line.rstrip() for line in lines]
+    if any("\t" in text for text in texts[:LOOKED_LINES]) or max(map(len, texts), default=0) > MAX_WIDTH:
         return None
-    for header, text in enumerate(texts[:20]):
-        if not text or _is_drawn(text):
+    totals = ((at, found[0]) for at, text in enumerate(texts) if (found := _TOTAL.match(text.lstrip())))
+    end, stop_at = next(((at, word) for at, word in totals if at), (len(texts), ""))
+    drawn = {at for at, text in enumerate(texts[:LOOKED_LINES]) if not text or _is_drawn(text)}
+    below = [text for text in texts[HEADERS_LOOKED:end] if text and not _is_drawn(text)]
+    filled_below = _filled(below)
+    best: tuple[int, list[_Column], list[str]] | None = None
+    for header in range(min(HEADERS_LOOKED, end)):
+        near = [texts[at] for at in range(header + 1, min(HEADERS_LOOKED, end)) if at not in drawn]
+        body = [*near, *below]
+        if header in drawn or not body or _has_separators(texts[header], body):
             continue
-        body: list[str] = []
-        stop_at = ""
-        for line in texts[header + 1 :]:
-            if total := _TOTAL.match(line.lstrip()):
-                stop_at = total[0]
-                break
-            if line and not _is_drawn(line):
-                body.append(line)
-        if not body or _has_separators(text, body):
-            continue
-        below = texts[header + 1] if header + 1 < len(texts) else ""
-        columns = _ruled(text, below, body) or _columns(text, body)
+        rule = texts[header + 1] if header + 1 < len(texts) else ""
+        columns = _ruled(texts[header], rule, body)
+        if columns:
+            return header, columns, body, stop_at
+        columns = _columns(texts[header], _either(_filled([texts[header], *near]), filled_below))
         if columns and (best is None or len(columns) > len(best[1])):
-            best = header, columns, body, stop_at
-    if best and not _ruled(texts[best[0]], texts[best[0] + 1], best[2]):
-        _widen(best[1], best[2])
-    return best
+            best = header, columns, body
+    if best is None:
+        return None
+    _widen(best[1], best[2])
+    return (*best, stop_at)
+
+
+def _filled(lines: Sequence[str]) -> Places:
+    """Tell which places hold something in any of the lines."""
+    found: Places = np.zeros(0, dtype=np.bool_)
+    for block in _blocks(lines):
+        found = _either(found, np.asarray(block.any(axis=0), dtype=np.bool_))
+    return found
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[Places]:
+    """Give a row per line and a column per place, true where something stands; some thousand lines at a time."""
+    for at in range(0, len(lines), BLOCK_LINES):
+        texts = np.array(lines[at : at + BLOCK_LINES])
+        signs = texts.view(np.uint32).reshape(len(texts), -1)
+        yield (signs != 0) & (signs != 0x20) & (signs != 0xA0)
+
+
+def _either(one: Places, other: Places) -> Places:
+    if len(one) < len(other):
+        one, other = other, one
+    joined = one.copy()
+    joined[: len(other)] |= other
+    return joined
 
 
 def _ruled(header: str, rule: str, body: Sequence[str]) -> list[_Column]:
@@ -227,13 +261,9 @@ def _ruled(header: str, rule: str, body: Sequence[str]) -> list[_Column]:
     return [] if outside or any(line[columns[-1].end :].strip() for line in (header, *body)) else columns
 
 
-def _columns(header: str, body: Sequence[str]) -> list[_Column]:
+def _columns(header: str, filled: Places) -> list[_Column]:
     """Part a table where each of its lines is blank; none when a part has no name."""
-    mask = 0
-    for line in (header, *body):
-        for word in _WORDS.finditer(line):
-            mask |= ((1 << (word.end() - word.start())) - 1) << word.start()
-    bits = f"{mask:b}"[::-1]
+    bits = "".join("1" if one else "0" for one in filled)
     columns: list[_Column] = []
     for part in re.finditer("1+", bits):
         name = " ".join(header[part.start() : part.end()].split())
@@ -253,12 +283,13 @@ def _columns(header: str, body: Sequence[str]) -> list[_Column]:
 def _widen(columns: list[_Column], body: Sequence[str]) -> None:
     """Give columns the blanks beside them where only one of two can grow into them."""
     ends = [one.end or 0 for one in columns]
-    left: list[bool] = []
-    right: list[bool] = []
-    for one, end in zip(columns, ends, strict=True):
-        cells = [cell for line in body if (cell := line[one.start : end].ljust(end - one.start)).strip()]
-        left.append(all(cell[0] != " " for cell in cells))
-        right.append(all(cell[-1] != " " for cell in cells))
+    left, right = [True] * len(columns), [True] * len(columns)
+    for block in _blocks(body):
+        for at, (one, end) in enumerate(zip(columns, ends, strict=True)):
+            cells = block[:, one.start : end]
+            cells = cells[cells.any(axis=1)]
+            left[at] &= bool(cells[:, :1].all())
+            right[at] &= cells.shape[1] == end - one.start and bool(cells[:, -1:].all())
     for at in range(len(columns) - 1):
         after = columns[at + 1]
         if left[at] and left[at + 1]:

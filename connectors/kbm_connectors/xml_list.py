@@ -188,10 +188,13 @@ class _Rows:
         _check_depth(len(self._stack), line)
         if self._row:
             self._count(50 + sum(map(len, attributes.values())))
-        elif [one.name for one in self._stack[-len(self._wanted) :]] == self._wanted:
+        elif name == self._wanted[-1] and self._is_wanted():
             self._row, self._chars = node, 0
         else:
             self._around.append(_attributes(node, ""))
+
+    def _is_wanted(self) -> bool:
+        return [one.name for one in self._stack[-len(self._wanted) :]] == self._wanted
 
     def text(self, data: str) -> None:
         node = self._stack[-1]
@@ -240,9 +243,10 @@ def _parsed(
         line = parser.CurrentLineNumber
         raise _Refused("a document type or an entity of its own", line, "export it without a DTD")
 
-    parser.StartElementHandler = lambda name, attributes: start(
-        _local(name), _plain(attributes), parser.CurrentLineNumber
-    )
+    def opened(name: str, attributes: dict[str, str]) -> None:
+        start(_local(name), _plain(attributes) if attributes else attributes, parser.CurrentLineNumber)
+
+    parser.StartElementHandler = opened
     parser.EndElementHandler = lambda _: end()
     parser.CharacterDataHandler = text
     parser.StartDoctypeDeclHandler = refuse

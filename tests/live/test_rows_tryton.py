@@ -1,6 +1,7 @@
 """The connector ``rows`` against the database of Tryton, a real ERP.
 
-It is installed from the package index into a venv of its own. The ERP writes through its own client, kbm reads beside it: two programs at one SQLite file.
+It is installed from the package index into a venv of its own. The ERP writes through its own client, kbm reads beside
+it: two programs at one SQLite file.
 """
 
 from __future__ import annotations

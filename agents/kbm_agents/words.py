@@ -15,7 +15,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,16 +85,16 @@ def grams(text: str) -> list[str]:
     return [f" {word} "[at : at + 4] for word in words(text) for at in range(max(1, len(word) - 1))]
 
 
-def rarity(texts: Iterable[str]) -> Callable[[str], float]:
-    """Give a function that says how rare a word is among *texts*: ln(1 + texts / texts with it), above 0."""
+def rarity(rows: Iterable[Collection[str]]) -> Callable[[str], float]:
+    """Give a function that says how rare a term is among *rows* of terms: ln(1 + rows / rows with it), above 0."""
     having: Counter[str] = Counter()
     n = 0
-    for text in texts:
+    for row in rows:
         n += 1
-        having.update(set(words(text)))
+        having.update(set(row))
 
-    def idf(word: str) -> float:
-        return math.log(1 + max(1, n) / max(0.5, having[word]))
+    def idf(term: str) -> float:
+        return math.log(1 + max(1, n) / max(0.5, having[term]))
 
     return idf
 

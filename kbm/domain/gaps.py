@@ -133,6 +133,25 @@ class GapName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceChunk:
+    """A passage of any document of the company, to look for evidence in.
+
+    ``text`` starts at character ``start`` of its document; ``heading`` is what stands above it, its title included.
+    ``attached`` says that this GPT has the document, ``outdated`` that it is past its date or superseded; ``n_words``
+    counts the words of the whole document, 0 if that is not known.
+    """
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    text: str = field(repr=False)
+    start: int = 0
+    heading: str = ""
+    attached: bool = True
+    outdated: bool = False
+    n_words: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """Two neighbouring sentences that may answer a question.
 
@@ -176,10 +195,13 @@ class QuestionEvidence:
 class Diagnosis:
     """The cause of a gap. ``second`` and ``ask`` are there where it is unsure.
 
-    ``scores`` are the numbers the rules were applied to, by name; ``evidence`` the windows it rests on, best first.
+    ``covered`` says that the passage is there, is found and holds what is asked for: then ``thin`` means that it is
+    the GPT's caution, not its knowledge, that kept the answer back. ``scores`` are the numbers the rules were applied
+    to, by name; ``evidence`` the windows it rests on, best first.
     """
 
     cause: Cause
+    covered: bool = False
     second: Cause | None = None
     ask: OwnerQuestion | None = None
     evidence: tuple[Window, ...] = ()

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 
-from kbm.domain.documents import Blob
+from kbm.domain.documents import Blob, Reason
+from kbm.errors import ParseFailed
 from kbm.parsing.building import DocumentBuilder
 from kbm.parsing.prose import write_paragraphs
 from kbm.parsing.text_decoding import decode
@@ -23,6 +24,9 @@ from kbm.parsing.web import write_html
 
 ATTACHMENTS = 200
 """More of one mail are left out."""
+_LOCKED = frozenset(
+    {"multipart/encrypted", "application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"}
+)
 _SIGNATURE = re.compile(r"^-- ?$", re.M)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.I)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\u202a-\u202e\u2066-\u2069]')
@@ -37,7 +41,13 @@ def read(data: bytes) -> EmailMessage:
 
 
 def write_mail(message: EmailMessage, builder: DocumentBuilder) -> None:
-    """Add subject, header fields and body to *builder*."""
+    """Add subject, header fields and body to *builder*.
+
+    Raises:
+        ParseFailed: the mail is encrypted, so that only its envelope could be read.
+    """
+    if any(part.get_content_type() in _LOCKED and not _is_signature(part) for part in message.walk()):
+        raise ParseFailed(Reason.ENCRYPTED, "The mail is encrypted: store it as its reader sees it.")
     subject = field(message, "Subject")
     builder.heading(subject, 1)
     about = [f"{name}: {value}" for name in ("From", "To", "Cc", "Date") if (value := field(message, name))]
@@ -52,6 +62,11 @@ def write_mail(message: EmailMessage, builder: DocumentBuilder) -> None:
     text = "\n".join(re.sub(r"^(?:> ?)+", "", line) for line in text.split("\n"))
     signature = _SIGNATURE.search(text)
     write_paragraphs(text if signature is None else text[: signature.start()], builder, headings=False)
+
+
+def _is_signature(part: EmailMessage) -> bool:
+    """Tell whether a part of S/MIME is signed and not locked: its text is inside of it, in the clear."""
+    return "signed" in str(part.get_param("smime-type", ""))
 
 
 def field(message: EmailMessage, name: str) -> str:

@@ -41,8 +41,12 @@ _UNSEEN = frozenset(
         TEXT + name
         for name in ("table-of-content", "alphabetical-index", "illustration-index", "hidden-text")
     }
-    | {TEXT + name for name in ("table-index", "object-index", "user-index", "ruby-text", "note-citation")}
+    | {
+        TEXT + name
+        for name in ("table-index", "object-index", "user-index", "ruby-text", "note-citation", "page-number")
+    }
 )
+_FRAMES = frozenset({"header", "footer", "date-time", "page-number"})
 _CELLS = 5_000_000
 
 
@@ -108,7 +112,11 @@ class _Writer:
                 continue
             self._builder.page = number
             self._builder.leave_headings()
-            frames = [child for child in page if child.tag != _SHOW + "notes"]
+            frames = [
+                child
+                for child in page
+                if child.tag != _SHOW + "notes" and child.get(_SHOW + "class") not in _FRAMES
+            ]
             titles = [frame for frame in frames if frame.get(_SHOW + "class") == "title"]
             for title in titles:
                 self._builder.heading(" ".join(self._text(p) for p in title.iter(TEXT + "p")), 1)

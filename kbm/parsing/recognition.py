@@ -23,6 +23,8 @@ from kbm.parsing.prose import write_block
 PAGE_S = 60.0
 """Longest time for one page; it is left out then."""
 _WORD_LEVEL = "5"
+_LIGHT = bytes(range(144, 256))
+_SPECKS = 0.0003
 _NOTHING = 30.0
 """On a page of which no word is surer than this there is no text, but a drawing or a photograph."""
 
@@ -82,7 +84,9 @@ class Recognition:
         return time.monotonic() < self._until
 
     def write_page(self, picture: Path, number: int, builder: DocumentBuilder) -> bool:
-        """Add the text of a picture of a page; tells whether there was any."""
+        """Add the text of a picture of a page; tells whether it holds any, or nothing at all."""
+        if is_blank(picture):
+            return True
         words = list(self._words(picture))
         if not words or max(word.certainty for word in words) < _NOTHING:
             return False
@@ -119,3 +123,9 @@ class Recognition:
                     text=fields[11].strip(),
                     certainty=float(fields[10]),
                 )
+
+
+def is_blank(picture: Path) -> bool:
+    """Tell whether hardly a pixel of a grey picture (PGM) is dark, as on the back of a scanned sheet."""
+    sample = picture.read_bytes()[15::7]
+    return len(sample.translate(None, _LIGHT)) <= _SPECKS * len(sample)

@@ -7,6 +7,7 @@ that survive as text. Cells come back parted by ``|``, one row a line.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from kbm.parsing.building import DocumentBuilder
@@ -14,6 +15,9 @@ from kbm.parsing.prose import write_paragraphs
 from kbm.parsing.tidy import one_line
 
 _LEVEL = re.compile(r"\\outlinelevel([0-8])(?!\d)")
+_STYLE = re.compile(r"\{\\s(\d+)(?!\d)([^{}]{0,2000})\}")
+_STYLED = re.compile(r"\\s(\d+)(?![\da-z])")
+_NAMED = re.compile(r"(?:heading|berschrift|titre) ([1-9]);", re.I)
 _MARK = 0xE010
 _MARKED = re.compile("[\ue010-\ue018]")
 _HTML_ONLY = re.compile(r"\\htmlrtf(?:1)?(?![0-9a-z]) ?.*?\\htmlrtf0 ?", re.S)
@@ -30,8 +34,33 @@ def text_of(data: bytes) -> str:
     # The format is ASCII; bytes above it, which some programs write, are in its code page.
     written = data.decode(_code_page(data), "replace")
     written = _HTML_ONLY.sub("", written)
-    written = _LEVEL.sub(lambda found: rf"{found[0]}\u{_MARK + int(found[1]) - 0x10000}?", written)
+    written = _STYLED.sub(_marked(dict(_levels(written))), _LEVEL.sub(_mark_of, written))
     return str(rtf_to_text(written, errors="replace"))
+
+
+def _mark_of(found: re.Match[str]) -> str:
+    return found[0] + _mark(int(found[1]))
+
+
+def _mark(level: int) -> str:
+    return rf"\u{_MARK + level - 0x10000}?"
+
+
+def _marked(levels: dict[str, int]) -> Callable[[re.Match[str]], str]:
+    def replaced(found: re.Match[str]) -> str:
+        level = levels.get(found[1])
+        return found[0] if level is None else found[0] + _mark(level)
+
+    return replaced
+
+
+def _levels(written: str) -> Iterator[tuple[str, int]]:
+    """Give the level, from 0, of each style that is one of headings."""
+    for style in _STYLE.finditer(written[: written.find("\\pard", written.find("\\stylesheet") + 5000)]):
+        if (stated := _LEVEL.search(style[2])) is not None:
+            yield style[1], int(stated[1])
+        elif (named := _NAMED.search(style[2])) is not None:
+            yield style[1], int(named[1]) - 1
 
 
 def plain_text_of(data: bytes) -> str:

@@ -67,19 +67,19 @@ def _scanned(data: bytes, recognition: Recognition) -> ParsedDocument:
     usual = read(data)
     builder = DocumentBuilder()
     with tempfile.TemporaryDirectory(prefix="pages-") as folder, closing(PagePictures(data)) as pictures:
-        todo = textless_pages(data)
+        todo, empty = textless_pages(data), 0
         for n, number in enumerate(todo):
             if n >= PAGES or not recognition.has_time():
-                builder.truncated = True
+                builder.truncated, empty = True, empty + len(todo) - n
                 builder.warnings.append(f"{len(todo) - n} of {len(todo)} scanned pages were left out")
                 break
             picture = Path(folder, "page.pgm")
             if pictures.write(number, picture, dpi=_DPI, pixels=_PIXELS):
-                recognition.write_page(picture, number, builder)
+                empty += not recognition.write_page(picture, number, builder)
     elements = sorted((*usual.elements, *builder.elements), key=_page)
     quality = replace(
         usual.quality,
-        n_empty_pages=len(todo) - len(recognition.pages),
+        n_empty_pages=empty,
         recognised_pages=tuple(recognition.pages),
         certainty=recognition.certainty,
         truncated=usual.quality.truncated or builder.truncated,

@@ -14,12 +14,16 @@ from kbm.parsing import tables, unstructured_adapter
 from kbm.parsing.building import DocumentBuilder
 from kbm.parsing.unstructured_adapter import Finding
 
+_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+_DECORATIVE = "{http://schemas.microsoft.com/office/drawing/2017/decorative}decorative"
+
 
 def write_pptx(data: bytes, builder: DocumentBuilder) -> None:
     """Add a presentation to *builder*, speaker's notes included."""
     found = unstructured_adapter.findings(
         "pptx", file=io.BytesIO(data), include_slide_notes=True, include_page_breaks=False
     )
+    pictures = _pictures(data)
     for page, group in groupby(found, key=lambda finding: finding.page):
         builder.page = page
         builder.leave_headings()
@@ -30,6 +34,29 @@ def write_pptx(data: bytes, builder: DocumentBuilder) -> None:
         for finding in slide:
             if finding is not title:
                 _write(finding, builder)
+        for described, name in pictures.pop(page or 0, ()):
+            builder.picture(described, name)
+    for number, left in sorted(pictures.items()):
+        builder.page = number
+        builder.leave_headings()
+        for described, name in left:
+            builder.picture(described, name)
+
+
+def _pictures(data: bytes) -> dict[int, list[tuple[str, str]]]:
+    """Give (description, name) of the pictures by slide; the library passes over them."""
+    import pptx
+
+    found: dict[int, list[tuple[str, str]]] = {}
+    if b"ppt/media/" not in data:
+        return found
+    for number, slide in enumerate(pptx.Presentation(io.BytesIO(data)).slides, 1):
+        for about in slide._element.iter(f"{_P}cNvPr"):
+            if about.getparent().tag != f"{_P}nvPicPr" or next(about.iter(_DECORATIVE), None) is not None:
+                continue
+            told = " – ".join(dict.fromkeys(filter(None, (about.get("title"), about.get("descr")))))
+            found.setdefault(number, []).append((told, about.get("name", "")))
+    return found
 
 
 def _is_title(finding: Finding) -> bool:

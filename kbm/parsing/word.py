@@ -25,6 +25,10 @@ Node = Any
 """An element of lxml, which has no types of its own here."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
+_PIC = "{http://schemas.openxmlformats.org/drawingml/2006/picture}"
+_DECORATIVE = "{http://schemas.microsoft.com/office/drawing/2017/decorative}decorative"
+_PICTURE = "\ue003"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _DOCUMENT, _STYLES, _FOOTNOTES = "word/document.xml", "word/styles.xml", "word/footnotes.xml"
 _TRANSPARENT = tuple(_W + name for name in ("ins", "moveTo", "smartTag", "customXml", "fldSimple"))
@@ -45,7 +49,9 @@ def write_docx(data: bytes, builder: DocumentBuilder) -> None:
             rows, header = tables.rows_of_html(finding.html) if finding.html else ([[finding.text]], None)
             builder.table(rows, header=header)
         elif finding.kind == "text":
-            if finding.bold and _reads_as_heading(finding.text):
+            if finding.text.startswith(_PICTURE):
+                builder.picture(*finding.text.removeprefix(_PICTURE).partition(_PICTURE)[::2])
+            elif finding.bold and _reads_as_heading(finding.text):
                 builder.heading(finding.text, _BOLD_LEVEL)
             else:
                 builder.text(finding.text)
@@ -71,6 +77,7 @@ def mended(data: bytes) -> bytes:
         styles = parse_xml(archive.read(_STYLES), _STYLES) if _STYLES in names else None
         notes = parse_xml(archive.read(_FOOTNOTES), _FOOTNOTES) if _FOOTNOTES in names else None
         _open_wrappers(root)
+        _tell_pictures(root)
         _free_text_boxes(root)
         if notes is not None:
             _place_footnotes(root, notes)
@@ -115,6 +122,25 @@ def _replace(node: Node, children: list[Node]) -> None:
     parent = node.getparent()
     at = parent.index(node)
     parent[at : at + 1] = children
+
+
+def _tell_pictures(root: Node) -> None:
+    """Put behind a paragraph what is said of the pictures in it; those in tables stand with their row."""
+    for about in list(root.iter(_WP + "docPr")):
+        holder, drawing = _outer_paragraph(about), about.getparent()
+        if holder is None or next(drawing.iter(_PIC + "pic"), None) is None:
+            continue
+        if any(mark.get("val") in ("1", "true") for mark in about.iter(_DECORATIVE)):
+            continue
+        if any(ancestor.tag == _W + "tc" for ancestor in holder.iterancestors()):
+            continue
+        told = " – ".join(
+            dict.fromkeys(text for key in ("title", "descr") if (text := about.get(key, "").strip()))
+        )
+        paragraph = etree.Element(_W + "p")
+        run = etree.SubElement(paragraph, _W + "r")
+        etree.SubElement(run, _W + "t").text = f"{_PICTURE}{told}{_PICTURE}{about.get('name', '')}"
+        holder.addnext(paragraph)
 
 
 def _free_text_boxes(root: Node) -> None:

@@ -1,4 +1,4 @@
-"""Files, wherever they lie: a folder, a zip archive, a git repository, a WebDAV server, a Windows share, SFTP, S3.
+"""Files, wherever they lie: a folder, an archive, a git repository, a WebDAV server, a Windows share, SFTP, S3.
 
 ``url`` decides which; what is wanted, how citations link and where a DMS export keeps its metadata is said the same
 way for all. Each kind of place is a :class:`~kbm_connectors.files_tree.Tree` in a file of its own.
@@ -22,6 +22,7 @@ from kbm_connectors.files_git import GitTree
 from kbm_connectors.files_server import proposed
 from kbm_connectors.files_settings import GIT, FileChoice, FilesSettings
 from kbm_connectors.files_sides import Sides
+from kbm_connectors.files_tar import ENDINGS, TarTree
 from kbm_connectors.files_tree import Remarking, Selection, Tree
 from kbm_connectors.files_wiki import WikiExport
 from kbm_connectors.files_zip import ZipTree
@@ -35,7 +36,7 @@ CHECKED_EVENTS = 10_000
 
 _DAV_PATH = re.compile(r"https?://[^/]+/(?:.*/)?(?:web)?dav(?:/|$)", re.IGNORECASE)
 _WEBDAV = ("webdav+https://", "webdav+http://")
-_OTHER_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".7z", ".rar")
+_OTHER_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz", ".tar.z")
 
 
 class FilesConnector:
@@ -116,7 +117,7 @@ class FilesConnector:
         path = local_path("new", url, root)
         if path.is_dir():
             return {"url": url, "git": True} if (path / ".git").exists() else {"url": url}
-        return {"url": url} if path.suffix.lower() == ".zip" and path.is_file() else None
+        return {"url": url} if path.name.lower().endswith((".zip", *ENDINGS)) and path.is_file() else None
 
     def check(self) -> list[str]:
         """Say what keeps the tree from being read, and what in it cannot be."""
@@ -166,9 +167,13 @@ class FilesConnector:
             return ZipTree(
                 self.name, path, self._wanted, encoding=settings.metadata_encoding, url_prefix=prefix
             )
+        if path.name.lower().endswith(ENDINGS) and not path.is_dir():
+            return TarTree(
+                self.name, path, self._wanted, encoding=settings.metadata_encoding, url_prefix=prefix
+            )
         if path.name.lower().endswith(_OTHER_ARCHIVES) and not path.is_dir():
             raise ConfigError(
-                f"sources.{self.name}.url = {settings.url!r}: of archives only .zip can be read",
+                f"sources.{self.name}.url = {settings.url!r}: of archives only .zip and .tar can be read",
                 hint="unpack it and give the folder, or pack it as .zip",
             )
         return FolderTree(self.name, path, self._wanted, url_prefix=prefix)

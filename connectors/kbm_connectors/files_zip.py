@@ -92,7 +92,7 @@ class ZipTree:
             if self._wanted.wants(member.path):
                 yield self._ref(item, member)
         try:
-            same = _token(self._path) == opened.token
+            same = state_of(self._path) == opened.token
         except OSError as error:
             yield Failed(scope="", why=str(unreadable(self._path, error)))
             return
@@ -137,7 +137,7 @@ class ZipTree:
     def _open(self) -> _Opened:
         """Open the archive, or take it as it was opened while it is the same."""
         try:
-            token = _token(self._path)
+            token = state_of(self._path)
             if self._opened is not None and self._opened.token == token:
                 return self._opened
             self._opened = None
@@ -160,7 +160,7 @@ class ZipTree:
             path = f"{below}{name.rstrip('/')}"
             if info.is_dir() or name.endswith("/"):
                 continue
-            if _leads_out(name):
+            if leads_out(name):
                 why = "its name leads out of the archive; not read"
                 opened.failed.append(Failed(scope=below.rstrip("/"), id=item_id(path), why=why, retry=False))
                 continue
@@ -234,12 +234,14 @@ def _whole(archive: zipfile.ZipFile) -> zipfile.ZipFile:
     return archive
 
 
-def _token(path: Path) -> tuple[int, ...]:
+def state_of(path: Path) -> tuple[int, ...]:
+    """Tell a file from one that was put in its place or written anew."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _leads_out(name: str) -> bool:
+def leads_out(name: str) -> bool:
+    """Tell whether a member's name is none below the archive."""
     return name.startswith("/") or name[1:2] == ":" or bool({"", ".", ".."} & set(name.split("/")))
 
 

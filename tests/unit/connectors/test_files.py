@@ -195,7 +195,7 @@ def test_an_edit_of_the_same_length_with_its_time_set_back_is_seen(dms: Path) ->
         ("file://nas/share", "another computer"),
         ("C:\\Freigabe", "Windows path"),
         ("\\\\nas\\share", "Windows path"),
-        ("./export.tar.gz", "archives"),
+        ("./export.7z", "archives"),
         ("a\0b", "NUL"),
     ],
 )

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from kbm.domain.chat import Message, Piece, Reply
 from kbm.domain.documents import Blob, Chunk, Element, ParsedDocument
-from kbm.domain.identity import Digest, VectorKey, VersionId
+from kbm.domain.identity import ChunkId, Digest, VectorKey, VersionId
 from kbm.domain.report import Report
 from kbm.domain.review import Findings, Near, Pair, ReviewWindow
 from kbm.domain.sync import Event, Json, Ref
@@ -277,6 +277,10 @@ class Lookup(Protocol):
 
         Without an embedder those that share nearly all their words. At most 1,000.
         """
+        ...
+
+    def vectors(self, chunks: Sequence[ChunkId]) -> Vectors:
+        """Give the stored vectors of passages, in order; no columns where there is no embedder."""
         ...
 
     def embed(self, texts: Sequence[str], purpose: Literal["passage", "question"]) -> Vectors:

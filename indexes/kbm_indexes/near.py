@@ -45,6 +45,20 @@ def near_pairs(
     return [(first, second, -minus) for minus, first, second in sorted(found)[:limit]]
 
 
+def vectors_of(segments: Sequence[Segment], chunk_ids: Sequence[ChunkId]) -> NDArray[np.float32]:
+    """Give the vectors of chunks, in order; no columns without vectors, zeros for a chunk that is not there."""
+    with_vectors = [one for one in segments if one.vec is not None]
+    if not with_vectors:
+        return np.zeros((len(chunk_ids), 0), dtype=np.float32)
+    found = np.zeros((len(chunk_ids), _vectors(with_vectors[0]).shape[1]), dtype=np.float32)
+    wanted = {id: at for at, id in enumerate(chunk_ids)}
+    for one in with_vectors:
+        for row, id in enumerate(one.chunk_ids()):
+            if id in wanted:
+                found[wanted[id]] = _vectors(one)[row]
+    return found
+
+
 def _vectors(segment: Segment) -> NDArray[np.float32]:
     if segment.vec is None:  # rows without vectors were left out
         raise ValueError("the segment has no vectors")

@@ -24,7 +24,7 @@ from kbm_indexes import manifest as files
 from kbm_indexes.fusion import Ranking, fuse, share, signals
 from kbm_indexes.lexical import idf
 from kbm_indexes.manifest import KnownAnswer, Manifest
-from kbm_indexes.near import near_pairs
+from kbm_indexes.near import near_pairs, vectors_of
 from kbm_indexes.question import Question, QuestionWord, tokenise_question, words_held
 from kbm_indexes.ranking import (
     Mask,
@@ -135,6 +135,10 @@ class ReleaseIndex:
             weight, known, _ = _words(asked.words, match(self._segments, mask, view_stems, asked.stems))
             found.append(float((weight * known).max(initial=0.0)))
         return found
+
+    def vectors_of(self, chunk_ids: Sequence[ChunkId]) -> NDArray[np.float32]:
+        """Give the vectors of passages, in order, shape ``(len(chunk_ids), d)``; zeros for one that is not here."""
+        return vectors_of(self._segments, chunk_ids)
 
     def near_pairs(
         self, readable: NDArray[np.bool_] | None, *, cosine: float, limit: int

@@ -23,6 +23,7 @@ import structlog
 from pydantic import ValidationError
 
 from kbm.detecting import wire
+from kbm.domain.identity import ChunkId
 from kbm.domain.review import Findings, ReviewWindow
 from kbm.errors import KbmError
 from kbm.ports import Lookup, Stage
@@ -192,6 +193,9 @@ def _answered(lookup: Lookup, message: wire.Message) -> wire.Message:
             case "pairs":
                 pairs = lookup.pairs(float(arguments["cosine"]))
                 return {"answer": wire.PAIRS.dump_python(pairs, mode="json")}
+            case "vectors":
+                ids = [ChunkId(str(one)) for one in arguments["chunks"]]
+                return {"answer": wire.vectors_to_json(lookup.vectors(ids))}
             case "embed":
                 texts = [str(one) for one in arguments["texts"]]
                 asks = arguments["purpose"] == "question"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from kbm.detecting import wire
+from kbm.domain.identity import ChunkId
 from kbm.domain.review import Near, Pair
 from kbm.ports import Detector, Vectors
 
@@ -96,6 +97,10 @@ class RemoteLookup:
     def pairs(self, cosine: float) -> list[Pair]:
         """See the port."""
         return wire.PAIRS.validate_python(self._ask("pairs", cosine=cosine))
+
+    def vectors(self, chunks: Sequence[ChunkId]) -> Vectors:
+        """See the port."""
+        return wire.vectors_from_json(self._ask("vectors", chunks=list(chunks)))
 
     def embed(self, texts: Sequence[str], purpose: Literal["passage", "question"]) -> Vectors:
         """See the port."""

@@ -237,6 +237,11 @@ Fix = (
 )
 
 
+def open_questions(fix: Fix) -> tuple[str, ...]:
+    """Give what an expert still has to say before a fix means anything; only drafts of overlays have such holes."""
+    return fix.asks if isinstance(fix, AddOverlay) else ()
+
+
 def fix_digest(fix: Fix) -> Digest:
     """Name what a fix would do, to the letter."""
     return digest("fix", json.dumps(asdict(fix), sort_keys=True, default=str))

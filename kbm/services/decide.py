@@ -15,7 +15,16 @@ import structlog
 from kbm.domain.decisions import GptPeople, needs_sponsor
 from kbm.domain.documents import EVERYONE
 from kbm.domain.evaluation import GoldenQuestion
-from kbm.domain.fixes import AddGoldenQuestions, AddOverlay, DraftGolden, Fix, OutOfScope, Route, fix_digest
+from kbm.domain.fixes import (
+    AddGoldenQuestions,
+    AddOverlay,
+    DraftGolden,
+    Fix,
+    OutOfScope,
+    Route,
+    fix_digest,
+    open_questions,
+)
 from kbm.domain.identity import Digest
 from kbm.domain.internal import drafts_of
 from kbm.domain.known_gaps import GapState
@@ -213,6 +222,12 @@ class Decide:
     def _ensure_proved(self, found: Suggestion) -> None:
         if found.route is not Route.RELEASE:
             return
+        holes = open_questions(found.fix)
+        if holes:
+            raise DecisionConflict(
+                f"the draft of {found.id} has {len(holes)} open questions to an expert; nothing was changed",
+                hint=f"fill it in: kbm suggestions edit {found.id} FILE",
+            )
         if found.preview is None:
             raise DecisionConflict(
                 f"suggestion {found.id} has no preview yet", hint=f"kbm suggestions preview {found.id}"
@@ -220,6 +235,11 @@ class Decide:
         if found.preview.fix != fix_digest(found.fix):
             raise DecisionConflict(
                 f"the preview of {found.id} is of another fix", hint=f"kbm suggestions preview {found.id}"
+            )
+        if not found.preview.gains:
+            raise DecisionConflict(
+                f"the preview of {found.id} shows no gain, or something that gets worse; nothing was changed",
+                hint=f"edit it, or say no: kbm suggestions reject {found.id} --reason …",
             )
         if not self.prove.holds(found):
             raise DecisionConflict(

@@ -72,6 +72,10 @@ class CompanyLookup:
                 made.append(Pair(newer=pair[0], older=pair[1], cosine=near))
         return made
 
+    def vectors(self, chunks: Sequence[ChunkId]) -> Vectors:
+        """Give the stored vectors of passages."""
+        return self.index.vectors_of(chunks)
+
     def embed(self, texts: Sequence[str], purpose: Literal["passage", "question"]) -> Vectors:
         """Embed texts; no columns without an embedder."""
         if self.embedder is None:

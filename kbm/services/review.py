@@ -12,7 +12,7 @@ from datetime import datetime
 
 import structlog
 
-from kbm.domain.fixes import AddOverlay, Route, fix_digest
+from kbm.domain.fixes import AddOverlay, Route, fix_digest, open_questions
 from kbm.domain.identity import DocumentId
 from kbm.domain.known_gaps import Gap, GapState, LastReview
 from kbm.domain.question_log import Logged
@@ -210,17 +210,26 @@ class Review:
         self.company.refresh(progress)
         basis = self.preview.basis(to_review.gpt, asked)
         kept, n_without = [], 0
+        helped: set[str] = set()  # gaps for which a fix is proved: the next best is not shown beside it
         with progress.stage(f"preview {gpt}", len(ready)) as stage:
             for one in ready:
-                made = self._preview(basis, one)
                 stage.advance()
-                if one.route is Route.RELEASE and (made is None or not made.gains):
-                    n_without += 1
-                    if isinstance(one.fix, AddOverlay):
-                        self.overlays.drop_draft(gpt, one.id)
+                if one.route is not Route.RELEASE or open_questions(one.fix):
+                    kept.append(one)
                     continue
+                gap = one.proposal.gap
+                made = None if gap in helped else self._preview(basis, one)
+                if made is None or not made.gains:
+                    n_without += gap not in helped
+                    self._forget_draft(one)
+                    continue
+                helped |= {gap} - {""}
                 kept.append(replace(one, preview=made))
         return kept, n_without
+
+    def _forget_draft(self, one: Suggestion) -> None:
+        if isinstance(one.fix, AddOverlay):
+            self.overlays.drop_draft(one.gpt, one.id)
 
     def _preview(self, basis: Basis, one: Suggestion) -> Preview | None:
         """Prove anew, unless the proof that is there is of the same."""
@@ -248,8 +257,7 @@ class Review:
         if gone:
             self.suggestions.set_state([one.id for one in gone], SuggestionState.EXPIRED)
         for one in gone:
-            if isinstance(one.fix, AddOverlay):
-                self.overlays.drop_draft(gpt, one.id)
+            self._forget_draft(one)
 
 
 def _joined(one: Suggestion, proposal: Proposal) -> Suggestion:

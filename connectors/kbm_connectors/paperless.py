@@ -30,7 +30,8 @@ from kbm.domain.identity import digest
 from kbm.domain.sync import Event, Gone, Json, Mark, Ref
 from kbm.errors import ConfigError, ConnectorError, ConnectorUnavailable, did_you_mean
 from kbm.ports import ConnectorSettings
-from kbm_connectors.paperless_api import PaperlessApi, PaperlessSettings, Record
+from kbm_connectors.paperless_api import PaperlessApi, Record
+from kbm_connectors.paperless_settings import PaperlessSettings
 from kbm_connectors.settings import validated
 
 PER_PAGE = 250

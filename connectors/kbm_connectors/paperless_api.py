@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from kbm.domain.identity import digest
 from kbm.errors import ConfigError
-from kbm_connectors.http import HttpClient, HttpSettings, Reference, Reply
+from kbm_connectors.http import HttpClient, Reply
+from kbm_connectors.paperless_settings import PaperlessSettings
 from kbm_connectors.secret_refs import HIDDEN, SecretRef
 
 NAMES_PER_PAGE = 500
@@ -27,20 +26,6 @@ _NO_RIGHT = 403
 
 Record = dict[str, Any]
 """A record as the interface gives it; Any because every kind has its own fields."""
-
-
-class PaperlessSettings(HttpSettings):
-    """Keys of a source of kind ``paperless``."""
-
-    token: Reference = Field(
-        default="",
-        description="Token of the account, in place of user and password: 'env:NAME' or 'file:PATH'.",
-    )
-    tags: tuple[str, ...] = Field(default=(), description="Only documents with one of these tags.")
-    document_types: tuple[str, ...] = Field(default=(), description="Only documents of one of these types.")
-    full_every_hours: float = Field(
-        default=24, ge=0, le=2_160, description="Hours between full listings; 0: each sync."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +49,7 @@ class PaperlessApi:
         if bool(settings.token) == bool(settings.user):
             raise ConfigError(
                 f"sources.{name}: give token, or user and password",
-                hint="a token is made in Paperless under 'My Profile'",
+                hint="a token is made in Paperless under 'My Profile'; token = \"env:PAPERLESS_TOKEN\" names it",
             )
         self._settings = settings
         self._token = SecretRef(key=f"sources.{name}.token", reference=settings.token, root=root)

@@ -119,7 +119,7 @@ class HttpClient:
             raise ConfigError(
                 f"sources.{name}.url: an address holds no account", hint="use user and password"
             )
-        self.host = parts.netloc
+        self.url, self.host = settings.url, parts.netloc
         self._origin = (parts.scheme, parts.netloc.lower())
         self.password = SecretRef(key=f"sources.{name}.password", reference=settings.password, root=root)
         if bool(settings.user) != bool(settings.password):

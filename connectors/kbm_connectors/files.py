@@ -25,6 +25,7 @@ from kbm_connectors.files_sides import Sides
 from kbm_connectors.files_tar import ENDINGS, TarTree
 from kbm_connectors.files_tree import Remarking, Selection, Tree
 from kbm_connectors.files_wiki import WikiExport
+from kbm_connectors.files_xwiki import XWikiExport
 from kbm_connectors.files_zip import ZipTree
 from kbm_connectors.settings import local_path, validated
 
@@ -95,7 +96,8 @@ class FilesConnector:
             self._wanted = Selection(self._included(), files.exclude)
             self._tree = self._local_tree(files, root)
         self._sides = Sides(name, self.settings.metadata, files=Selection(self.settings.include, ()))
-        self._wiki = WikiExport(self.settings.export)
+        export = self.settings.export
+        self._wiki = XWikiExport(self.settings.url_prefix) if export == "xwiki" else WikiExport(export)
 
     @classmethod
     def recognises(cls, url: str, root: Path) -> dict[str, Any] | None:
@@ -117,6 +119,8 @@ class FilesConnector:
         path = local_path("new", url, root)
         if path.is_dir():
             return {"url": url, "git": True} if (path / ".git").exists() else {"url": url}
+        if path.suffix.lower() == ".xar" and path.is_file():
+            return {"url": url, "export": "xwiki"}
         return {"url": url} if path.name.lower().endswith((".zip", *ENDINGS)) and path.is_file() else None
 
     def check(self) -> list[str]:
@@ -150,7 +154,7 @@ class FilesConnector:
             ConnectorUnavailable: it is gone, or what it lies in does not answer.
             ConnectorRefused: it may not be read, or it leads outside.
         """
-        return self._tree.fetch(ref)
+        return self._wiki.read(ref, self._tree.fetch)
 
     def _included(self) -> tuple[str, ...]:
         side = self.settings.metadata
@@ -163,7 +167,7 @@ class FilesConnector:
         prefix = settings.url_prefix
         if is_git:
             return GitTree(self.name, path, self._wanted, ref=settings.ref, url_prefix=prefix)
-        if path.suffix.lower() == ".zip" and not path.is_dir():
+        if path.suffix.lower() in (".zip", ".xar") and not path.is_dir():
             return ZipTree(
                 self.name, path, self._wanted, encoding=settings.metadata_encoding, url_prefix=prefix
             )

@@ -15,7 +15,7 @@ from kbm.domain.documents import Blob
 from kbm.domain.sync import Event, Failed, Ref
 from kbm.errors import ConnectorError
 
-FORMATS = ("confluence", "notion")
+FORMATS = ("confluence", "notion", "xwiki")
 
 _NOTION = re.compile(r"^(?P<title>.*?)[ _-]?(?P<id>[0-9a-f]{32})(?:_all)?$")
 _CONFLUENCE = re.compile(r"^(?:(?P<title>.+)_)?(?P<id>\d{3,})$")
@@ -25,7 +25,7 @@ _LOOK = re.compile(r"(^|/)(styles|images/icons)/|(^|/)index\.html$|\.(css|js)$",
 
 
 class WikiExport:
-    """Names the pages of an export; *format* is one of :data:`FORMATS`."""
+    """Names the pages of an export; *format* is one of :data:`FORMATS` but ``xwiki``."""
 
     def __init__(self, format: str) -> None:
         self._format = format
@@ -39,6 +39,10 @@ class WikiExport:
                 yield self._notion(event)
             elif not _LOOK.search(event.id):
                 yield self._confluence(event, fetch)
+
+    def read(self, ref: Ref, fetch: Callable[[Ref], Blob]) -> Blob:
+        """Read a page as it is."""
+        return fetch(ref)
 
     def _notion(self, ref: Ref) -> Ref:
         name = ref.id.rpartition("/")[2]

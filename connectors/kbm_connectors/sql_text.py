@@ -57,7 +57,8 @@ def _bare(statement: str) -> str | None:
         # E'…' is quoted in another way only where the E is a word of its own.
         word_before = at > 0 and (statement[at - 1].isalnum() or statement[at - 1] == "_")
         quoted = None if word_before and statement[at] in "eE$" else _QUOTED.match(statement, at)
-        found.append(" x " if quoted else statement[at])
+        is_comment = statement.startswith("--", at)
+        found.append(" " if is_comment else " x " if quoted else statement[at])
         at = quoted.end() if quoted else at + 1
     return "".join(found)
 

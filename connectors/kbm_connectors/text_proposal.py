@@ -205,7 +205,7 @@ def _fixed(lines: Sequence[str]) -> tuple[int, list[_Column], list[str], str] | 
     for header in range(min(HEADERS_LOOKED, end)):
         near = [texts[at] for at in range(header + 1, min(HEADERS_LOOKED, end)) if at not in drawn]
         body = [*near, *below]
-        if header in drawn or not body or _has_separators(texts[header], body):
+        if header in drawn or len(body) < 2 or _has_separators(texts[header], body):
             continue
         rule = texts[header + 1] if header + 1 < len(texts) else ""
         columns = _ruled(texts[header], rule, body)

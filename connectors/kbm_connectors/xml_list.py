@@ -214,8 +214,9 @@ class _Rows:
             self.done.append((node.line, values))
         elif not self._row:
             self._around.pop()
-            if self._around and not node.holds:
-                self._around[-1].setdefault(node.name, one_line(node.own_text))
+            value = "" if node.holds else one_line(node.own_text)
+            if self._around and value:
+                self._around[-1].setdefault(node.name, value)
 
     def _count(self, chars: int) -> None:
         self._chars += chars

@@ -11,6 +11,7 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from typing import IO, Any
@@ -132,7 +133,8 @@ def _write(into: IO[str], record: dict[str, Any]) -> None:
 def _end_with_parent(parent: int) -> None:
     while os.read(parent, 4096):
         pass
-    os._exit(3)
+    # The whole group, which is this process's own: a reader may have started others.
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:

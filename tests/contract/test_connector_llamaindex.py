@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -301,6 +305,53 @@ def test_a_reader_that_hangs_is_ended_with_all_it_started(three: Readers) -> Non
     assert time.monotonic() - began < 10
 
 
+def test_a_reader_ends_when_kbm_is_killed(three: Readers) -> None:
+    three.connect()
+    keys = {"reader": "kbm_test_readers:HangingReader", "arguments": {"path": "items.json"}}
+    code = (
+        "import sys, pathlib; from kbm_connectors.llamaindex import LlamaIndexConnector\n"
+        f"print('up', flush=True); list(LlamaIndexConnector('w', {keys}, pathlib.Path('.')).scan(None))"
+    )
+    path = os.pathsep.join([str(three.root / "modules"), *sys.path])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=three.root,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    hanging = _eventually(lambda: _descendants(parent.pid), lambda found: len(found) == 2)
+    parent.kill()
+    parent.wait()
+
+    assert len(hanging) == 2
+    assert _eventually(lambda: [pid for pid in hanging if _is_alive(pid)], lambda left: not left) == []
+    parent.stdout.close()
+
+
+def _eventually(look: Callable[[], list[int]], enough: Callable[[list[int]], bool]) -> list[int]:
+    end = time.monotonic() + 20
+    while not enough(found := look()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *_descendants(child)]
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_a_reader_that_loads_too_much_is_ended(source: Readers) -> None:
     source.make("a", "x" * 1_100_000)
 
@@ -424,3 +475,6 @@ def test_a_real_sync_follows_edits_and_keeps_everything_through_a_fault(
         assert kept == {"a", "b", "c"}
         assert (second.plan.changed, second.plan.removed, second.n_stored) == (("a",), ("b",), 1)
         assert sync().plan.does_nothing
+    left = [path for path in (tmp_path / "kbm").rglob("*") if path.is_file()]
+    assert left
+    assert not [path for path in left if SECRET.encode() in path.read_bytes()]

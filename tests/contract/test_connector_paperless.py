@@ -408,7 +408,7 @@ def test_an_address_is_told_by_its_look(url: str, server: str | None, tmp_path: 
 
 
 def test_a_real_sync_follows_edits_deletions_and_rights_and_survives_an_outage(
-    five: FakePaperless, tmp_path: Path
+    five: FakePaperless, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     five.documents[1].owner, five.documents[1].users = 2, [3]
     with kbm_over(tmp_path / "kbm", {"dms": five.connect()}, readers={"dms": ["group:staff"]}) as kbm:
@@ -436,6 +436,15 @@ def test_a_real_sync_follows_edits_deletions_and_rights_and_survives_an_outage(
         assert (second.plan.changed, second.plan.removed, second.n_stored) == (("2",), ("3",), 1)
         assert [set(readers()[id]) for id in "12"] == [{"user:bert"}, {"group:staff"}]
         assert sync().n_stored == 0
+        five.fault = lambda _: Answer(b'{"detail": "no for %s"}' % PASSWORD.encode(), status=403)
+        with pytest.raises(ConnectorRefused):
+            sync()
+    told = "".join(capsys.readouterr())
+    left = [path for path in (tmp_path / "kbm").rglob("*") if path.is_file()]
+    assert left
+    for secret in (PASSWORD, *five.tokens):
+        assert secret not in told
+        assert not [path for path in left if secret.encode() in path.read_bytes()]
 
 
 def test_a_sync_killed_between_two_documents_fetches_only_the_rest(

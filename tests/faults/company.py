@@ -168,10 +168,10 @@ class Company:
         if reported.problems:
             raise OSError("; ".join(reported.problems))
 
-    def nights(self, n: int, changed: str = "leave.txt") -> None:
-        """Let *n* nights go by, one page changing before each; the first is the first of all."""
+    def nights(self, n: int, changed: str = "leave.txt", *, gone_by: int = 0) -> None:
+        """Let *n* nights go by after those *gone_by*, one page changing before each; the first of all finds all."""
         body = dict(self.source().items)
-        for at in range(n):
+        for at in range(gone_by, gone_by + n):
             if at:
                 body[changed] = f"{PAGES[changed]} Edition {at} of this page."
                 self.write(body)

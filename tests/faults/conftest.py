@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.faults.prepared import SHELF
+
 ROOT = Path(__file__).parents[2]
 MEMORY, ROOM = Path("/dev/shm"), 2_000_000_000  # noqa: S108 - only the test's own folder is made in it
 
@@ -35,12 +37,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def tell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tell]:
     """Give the process that runs cases."""
     said = tmp_path_factory.mktemp("faults") / "stderr.txt"
+    # The base of a worker lies in that of the session: what one worker prepared, the other copies.
+    own = tmp_path_factory.getbasetemp()
+    shelf = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shelf"
+    shelf.mkdir(exist_ok=True)
     with (
         said.open("w") as stderr,
         subprocess.Popen(
             [sys.executable, "-m", "tests.faults.runner"],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", SHELF: str(shelf)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

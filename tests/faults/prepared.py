@@ -1,6 +1,18 @@
-"""What a company has been through before it is killed."""
+"""What a company has been through before it is killed.
+
+Most topics begin with the same first nights. What several of them begin with is prepared once, lies on a shelf for
+the whole session, and is copied from there.
+"""
 
 from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
 
 from kbm.domain.evaluation import GoldenQuestion
 from kbm.services.retrieve import Caller
@@ -17,12 +29,37 @@ from tests.faults.company import (
     ballast,
 )
 
+SHELF = "KBM_FAULTS_SHELF"
+"""Names the shelf in the environment; without it everything is prepared anew."""
+
+
+def shelved(prepare: Callable[[Company], None]) -> Callable[[Company], None]:
+    """Prepare a folder once, and copy it whenever it is wanted again; nothing but its name tells it from others."""
+
+    @wraps(prepare)
+    def copied(company: Company) -> None:
+        shelf = os.environ.get(SHELF)
+        if shelf is None:
+            prepare(company)
+            return
+        made = Path(shelf) / prepare.__name__
+        if not made.exists():
+            draft = Path(tempfile.mkdtemp(dir=shelf, prefix=".making-"))
+            prepare(Company(draft))
+            # Another process of the same session may have been faster: its copy is as good.
+            with suppress(OSError):
+                draft.rename(made)
+        shutil.copytree(made, company.root, dirs_exist_ok=True)
+
+    return copied
+
 
 def nothing(company: Company) -> None:
     """Let there be a source, and nothing else."""
     company.write(PAGES)
 
 
+@shelved
 def a_release(company: Company) -> None:
     """Let a first night have gone by."""
     nothing(company)
@@ -55,6 +92,7 @@ def many_gone(company: Company) -> None:
         company.sync(kbm)
 
 
+@shelved
 def stored(company: Company) -> None:
     """Let the news be stored, and not built."""
     news(company)
@@ -70,10 +108,18 @@ def candidate(company: Company) -> None:
         company.build(kbm)
 
 
+@shelved
 def two_releases(company: Company) -> None:
     """Let a second release have taken over from the first."""
-    nothing(company)
-    company.nights(2)
+    a_release(company)
+    company.nights(1, gone_by=1)
+
+
+@shelved
+def five_nights(company: Company) -> None:
+    """Let a working week have gone by."""
+    two_releases(company)
+    company.nights(3, gone_by=2)
 
 
 def other_rules(company: Company) -> None:
@@ -88,8 +134,8 @@ def other_rules(company: Company) -> None:
 
 def many_releases(company: Company) -> None:
     """Let many nights have gone by under a rule that keeps few, and put much away long ago."""
-    nothing(company)
-    company.nights(6)
+    five_nights(company)
+    company.nights(1, gone_by=5)
     with company.on(7, keep=2).opened() as kbm, kbm.working("compact", GPT):
         kbm.compact.run([GPT], NoProgress())
     body = dict(company.source().items)
@@ -103,10 +149,11 @@ def many_releases(company: Company) -> None:
     ballast(company.data / "catalogue.db", 8_000_000)
 
 
+@shelved
 def cited(company: Company) -> None:
     """Let two releases hold a person's file, and answers have quoted it."""
-    nothing(company)
-    company.nights(2, changed=ERASED)
+    a_release(company)
+    company.nights(1, changed=ERASED, gone_by=1)
     with company.on(2).opened() as kbm:
         kbm.catalogue.golden.put(
             GPT, [GoldenQuestion(id="pay", question=QUESTIONS[-1], expected=(f"{SOURCE}:{ERASED}",))]
@@ -117,8 +164,7 @@ def cited(company: Company) -> None:
 
 def put_away(company: Company) -> None:
     """Let the first releases be put away, and merged away."""
-    nothing(company)
-    company.nights(5)
+    five_nights(company)
     with company.on(6, keep=2).opened() as kbm, kbm.working("compact", GPT):
         kbm.compact.run([GPT], NoProgress())
 

@@ -24,6 +24,7 @@ PARTS = {
     "index": "bench.indexing",
     "year": "bench.year",
     "serving": "bench.serving",
+    "gaps": "bench.gaps",
 }
 WIDTH = 130
 """Columns of the table where no terminal says otherwise."""

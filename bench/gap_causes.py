@@ -3,19 +3,20 @@
 A gap is a passage with its questions. Passages are removed (alone, or with their whole topic), detached from the GPT,
 hidden from who asks, aged, contradicted by a copy with other answers, cut down to their first sentence, or put at the
 end of an oversized chunk that an embedder reads the start of; some stay as they are. What a GPT's search gives is
-ranked by the vectors and the words of such chunks.
+ranked by the vectors and the words of such chunks. A chunk that is found all the same is no failure, and a passage
+that is missed although nothing was done to it is one: both are left out.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from kbm_agents.clustering import group_questions
-from kbm_agents.diagnosis import diagnose
+from kbm_agents.diagnosis import FIRST_HITS, diagnose
 from kbm_agents.evidence import find_evidence
 from kbm_agents.words import word_vectors
 
@@ -41,7 +42,7 @@ ROLES = (
     "answerable", "missing", "wrong_scope", "retrieval_miss", "stale", "conflict", "thin", "blocked",
 )  # fmt: skip
 _GONE_TOPICS = 0.12
-_FILLERS = 5
+_FILLERS = 10
 _RANKED = 20
 
 
@@ -108,9 +109,15 @@ def plant(corpus: Corpus, seed: int, embedder: Embedder | None) -> Planted:
     for intent, texts in _off_topic(corpus.name, chance):
         gaps[intent] = [f"{intent}#{at}" for at in range(len(texts))]
         questions += [FailedQuestion(id=f"{intent}#{at}", text=text) for at, text in enumerate(texts)]
-    truth = {gap: role.get(gap, "off_topic") for gap in gaps}
     hidden = {DocumentId(name) for name, found in role.items() if found == "blocked"}
     vectors, evidence = _collected(questions, chunks, hidden, embedder)
+    truth = {gap: role.get(gap, "off_topic") for gap in gaps}
+    if embedder is not None:
+        missed = {gap: _is_missed(gap, ids, evidence) for gap, ids in gaps.items()}
+        without_effect = {"retrieval_miss": False, "answerable": True}
+        gaps = {gap: ids for gap, ids in gaps.items() if without_effect.get(truth[gap]) is not missed[gap]}
+        truth = {gap: truth[gap] for gap in gaps}
+        questions = [one for one in questions if one.id.rpartition("#")[0] in gaps]
     return Planted(
         gaps=gaps,
         truth=truth,
@@ -119,6 +126,12 @@ def plant(corpus: Corpus, seed: int, embedder: Embedder | None) -> Planted:
         evidence=evidence,
         vectors=vectors,
     )
+
+
+def _is_missed(gap: str, ids: Sequence[str], evidence: Mapping[str, QuestionEvidence]) -> bool:
+    """Tell whether the search misses the passage for at least half of its questions."""
+    found = [DocumentId(gap) in evidence[id].ranked[:FIRST_HITS] for id in ids]
+    return sum(found) <= len(found) / 2
 
 
 def _collected(

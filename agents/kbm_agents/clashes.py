@@ -1,33 +1,29 @@
-"""Two passages that say nearly the same and differ in a number, a date, a name or a negation.
+"""Two passages that say nearly the same and differ in a number, a date, one word or name, or a negation.
 
-Nearly the same: three fifths of their words are common. Both must say something that the other does not: a number
+Nearly the same: more than half of their words are common. Both must say something that the other does not: a number
 that only one of them mentions is more detail, no contradiction. Two passages that are worded otherwise contradict
 each other only by numbers of one unit.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from kbm.domain.gaps import Window
 from kbm.domain.language import guess_language
 from kbm.domain.negation import same_polarity
-from kbm.domain.quantities import Mention, mentions, needs_proof, same_value
+from kbm.domain.quantities import Kind, Mention, mentions, needs_proof, same_value
 from kbm.domain.sentences import split_sentences
 from kbm_agents.words import STOP_WORDS, words
 
-SAME_WORDS = 0.6
+SAME_WORDS = 0.55
 """Share of common words from which two passages are worded alike."""
-ONLY_A_NAME = 0.75
-"""The same where a name alone differs: a swapped word is also how people say the same again."""
 SAME_SUBJECT = 0.5
 """Share of common content words from which differing numbers of one unit contradict each other."""
 
 ABOUT_AS_GOOD = 0.1
 """How far below the best a window's score may be."""
-
-_NAME = re.compile(r"(?<![.!?:] )(?<!^)\b[A-ZÀ-Þ]\w+")
 
 
 def first_clash(windows: Sequence[Window]) -> tuple[Window, Window] | None:
@@ -69,7 +65,7 @@ def _contradict(one: str, other: str) -> bool:
         return (
             _numbers_differ(one, other, any_unit=True)
             or not same_polarity(one, [other])
-            or (alike >= ONLY_A_NAME and _names_differ(one, other))
+            or _one_place_differs(words(one), words(other))
         )
     subject, others_subject = own - STOP_WORDS, others - STOP_WORDS
     smaller = min(len(subject), len(others_subject))
@@ -84,7 +80,7 @@ def _numbers_differ(one: str, other: str, *, any_unit: bool) -> bool:
     only_second = [mention for mention in second if not any(same_value(mention, each) for each in first)]
     if any_unit:
         return any(
-            mention.kind is each.kind and mention.unit == each.unit
+            _kind(mention) is _kind(each) and mention.unit == each.unit
             for mention in only_first
             for each in only_second
         )
@@ -93,10 +89,23 @@ def _numbers_differ(one: str, other: str, *, any_unit: bool) -> bool:
     return bool(units - shared)
 
 
+def _kind(mention: Mention) -> Kind:
+    return Kind.NUMBER if mention.kind is Kind.WORD else mention.kind
+
+
 def _mentions(text: str) -> list[Mention]:
     return [one for one in mentions(text, guess_language(text)) if needs_proof(one)]
 
 
-def _names_differ(one: str, other: str) -> bool:
-    own, others = set(_NAME.findall(one)), set(_NAME.findall(other))
-    return bool(own - others) and bool(others - own)
+def _one_place_differs(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether the sentences are the same but for one place, where both say something."""
+    edits = [
+        edit for edit in SequenceMatcher(None, one, other, autojunk=False).get_opcodes() if edit[0] != "equal"
+    ]
+    if len(edits) != 1 or edits[0][0] != "replace":
+        return False
+    _, start, end, others_start, others_end = edits[0]
+    own, others = one[start:end], other[others_start:others_end]
+    if _mentions(" ".join(own)) or _mentions(" ".join(others)):
+        return False  # "30" and "thirty" are compared as numbers
+    return not set(own) <= STOP_WORDS and not set(others) <= STOP_WORDS

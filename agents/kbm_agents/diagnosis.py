@@ -28,22 +28,25 @@ from kbm.domain.gaps import Cause, Diagnosis, OwnerQuestion, QuestionEvidence, W
 class Limits:
     """What the rules compare with; all are shares or cosines.
 
-    ``near`` is the cosine (the coverage without an embedder) below which nothing is near; ``there`` the score from
-    which a passage is; ``covers`` the share of the question's words that a passage must hold to be enough; ``unsure``
-    how near a limit two causes are about as likely.
+    ``near`` is how near something must be (see :func:`_nearest`); ``there`` the score from which a passage is there,
+    ``hints`` from which a very short document means to be it; ``covers`` the share of the question's words that a
+    passage must hold to be enough; ``unsure`` how near a limit two causes are about as likely.
     """
 
     near: float
     there: float
+    hints: float
     covers: float
     unsure: float
 
 
-EMBEDDED = Limits(near=0.35, there=0.575, covers=0.6, unsure=0.06)
-WORDS = Limits(near=0.25, there=0.6, covers=0.75, unsure=0.08)
+EMBEDDED = Limits(near=0.25, there=0.52, hints=0.36, covers=0.5, unsure=0.06)
+WORDS = Limits(near=0.25, there=0.6, hints=0.4, covers=0.75, unsure=0.08)
 FIRST_HITS = 8
 LEAST_WORDS = 60
 """Words of a document below which it says little."""
+CLASHING = 1 / 3
+"""Share of the questions whose passages must contradict each other: one may lie beside a contradiction by chance."""
 _N_EVIDENCE = 5
 
 _ASK = {
@@ -68,7 +71,7 @@ def diagnose(evidence: Sequence[QuestionEvidence], *, embedded: bool = True) -> 
     blocked = _best(evidence, lambda one: one.attached and one.blocked)
     elsewhere = _best(evidence, lambda one: not one.attached)
     here, hidden, there = (_score(found) for found in (readable, blocked, elsewhere))
-    nearest = _upper([max((_near(one, embedded) for one in each.windows), default=0.0) for each in evidence])
+    nearest = _upper([_nearest(each, embedded) for each in evidence])
     scores = {"here": here, "blocked": hidden, "elsewhere": there, "nearest": nearest}
     best = max(here, hidden, there)
     says_no = _says_no(evidence)
@@ -77,6 +80,8 @@ def diagnose(evidence: Sequence[QuestionEvidence], *, embedded: bool = True) -> 
     found: list[Window]
     if nearest < limits.near:
         cause, second, found = Cause.OFF_TOPIC, Cause.MISSING, []
+    elif best < limits.there and here >= limits.hints and here == best and _is_short(readable):
+        cause, second, found = Cause.THIN, Cause.MISSING, readable
     elif best < limits.there or says_no:
         cause, second = Cause.MISSING, _beside_missing(there, hidden, nearest, best, limits)
         found = readable + elsewhere
@@ -108,12 +113,13 @@ def _of_found(
 ) -> Diagnosis:
     """Find what is wrong with passages that are there and may be read."""
     clashes = [each.clash for each in evidence if each.clash is not None]
+    if len(clashes) < CLASHING * len(evidence):
+        clashes = []
     old = fmean([one.outdated for one in readable])
     missed = fmean([not _is_hit(each) for each in evidence if each.windows])
     covered = _upper([one.coverage for one in readable])
     scores = scores | {"outdated": old, "missed": missed, "coverage": covered}
-    short = fmean([0 < one.n_words < LEAST_WORDS for one in readable]) > 0.5
-    enough = covered >= limits.covers and not short
+    enough = covered >= limits.covers and not _is_short(readable)
     found, second = readable, None
     if clashes and any(one.outdated != other.outdated for one, other in clashes):
         cause, second = Cause.STALE, Cause.CONFLICT
@@ -167,8 +173,12 @@ def _score(windows: Sequence[Window]) -> float:
     return _upper([one.score for one in windows])
 
 
-def _near(window: Window, embedded: bool) -> float:
-    return window.cosine if embedded else window.coverage
+def _nearest(evidence: QuestionEvidence, embedded: bool) -> float:
+    """Give how near the nearest window is: of the way from what everything is like to the question itself."""
+    if not embedded:
+        return max((one.coverage for one in evidence.windows), default=0.0)
+    best = max((one.cosine for one in evidence.windows), default=0.0)
+    return (best - evidence.background) / max(1e-6, 1 - evidence.background)
 
 
 def _upper(values: Sequence[float]) -> float:
@@ -187,6 +197,11 @@ def _says_no(evidence: Sequence[QuestionEvidence]) -> bool:
     """Tell whether a chat model found that the best windows do not answer most of the questions it was asked of."""
     said = [each.answers for each in evidence if each.answers is not None]
     return bool(said) and sum(not one for one in said) > len(said) / 2
+
+
+def _is_short(windows: Sequence[Window]) -> bool:
+    """Tell whether most of the windows are of documents that say little."""
+    return bool(windows) and fmean([0 < one.n_words < LEAST_WORDS for one in windows]) > 0.5
 
 
 def _shown(windows: Sequence[Window]) -> tuple[Window, ...]:

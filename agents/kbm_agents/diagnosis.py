@@ -28,9 +28,9 @@ from kbm.domain.gaps import Cause, Diagnosis, OwnerQuestion, QuestionEvidence, W
 class Limits:
     """What the rules compare with; all are shares or cosines.
 
-    ``near`` is how near something must be (see :func:`_nearest`); ``there`` the score from which a passage is there,
-    ``hints`` from which a very short document means to be it; ``covers`` the share of the question's words that a
-    passage must hold to be enough; ``unsure`` how near a limit two causes are about as likely.
+    ``near`` is the cosine (the coverage without an embedder) below which nothing is near; ``there`` the score from
+    which a passage is there, ``hints`` from which a very short document means to be it; ``covers`` the share of the
+    question's words that a passage must hold to be enough; ``unsure`` how near a limit two causes are about as likely.
     """
 
     near: float
@@ -40,7 +40,7 @@ class Limits:
     unsure: float
 
 
-EMBEDDED = Limits(near=0.25, there=0.52, hints=0.36, covers=0.5, unsure=0.06)
+EMBEDDED = Limits(near=0.30, there=0.52, hints=0.36, covers=0.5, unsure=0.06)
 WORDS = Limits(near=0.25, there=0.6, hints=0.4, covers=0.75, unsure=0.08)
 FIRST_HITS = 8
 LEAST_WORDS = 60
@@ -174,11 +174,7 @@ def _score(windows: Sequence[Window]) -> float:
 
 
 def _nearest(evidence: QuestionEvidence, embedded: bool) -> float:
-    """Give how near the nearest window is: of the way from what everything is like to the question itself."""
-    if not embedded:
-        return max((one.coverage for one in evidence.windows), default=0.0)
-    best = max((one.cosine for one in evidence.windows), default=0.0)
-    return (best - evidence.background) / max(1e-6, 1 - evidence.background)
+    return max((one.cosine if embedded else one.coverage for one in evidence.windows), default=0.0)
 
 
 def _upper(values: Sequence[float]) -> float:

@@ -93,7 +93,6 @@ def find_evidence(
                 windows=tuple(kept),
                 ranked=tuple(ranked(question.id)) if ranked else (),
                 clash=first_clash([one for one in windows if one.attached and not one.blocked]),
-                background=0.0 if cosines is None else float(cosines[at].mean()),
                 n_asked=question.n_asked,
             )
         )

@@ -180,15 +180,13 @@ class QuestionEvidence:
 
     ``windows`` stand best first. ``ranked`` are the documents that this GPT's search gave for it, best first.
     ``clash`` are two windows that say nearly the same and differ in a number, a date, a name or a negation.
-    ``background`` is the mean cosine of the question to everything: a model unfit for a language finds all texts of
-    it near each other. ``answers`` is what a chat model said of the best window: does it answer the question?
+    ``answers`` is what a chat model said of the best window: does it answer the question?
     """
 
     question: str
     windows: tuple[Window, ...]
     ranked: tuple[DocumentId, ...] = ()
     clash: tuple[Window, Window] | None = None
-    background: float = 0.0
     answers: bool | None = None
     n_asked: int = 1
 

@@ -111,6 +111,18 @@ def test_a_server_that_goes_down_midway_is_not_asked_for_every_folder(server: Se
     assert len({one for one in server.stub.asked if one.startswith("list ") and one != "list ."}) == 3
 
 
+def test_half_a_listing_is_none(server: Server) -> None:
+    for n in range(100):
+        server.make(f"{n}.txt", "text")
+    known = known_of(list(server.connect().scan(None)))
+    server.stub.fault = "half"
+    events = list(server.connect().scan(None))
+
+    assert failed(events) == [""]
+    assert not any(isinstance(event, Mark | Ref) for event in events)
+    assert len(known) == 100
+
+
 def test_a_connection_that_broke_off_is_made_again(server: Server) -> None:
     known = full(server)
     scan = server.connect().scan(None)

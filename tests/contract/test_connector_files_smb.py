@@ -108,8 +108,7 @@ def test_a_password_that_is_changed_midway_ends_the_listing(nas: Nas) -> None:
     nas.share.password = "another"
     events += list(scan)
 
-    assert isinstance(events[-1], Failed)
-    assert (events[-1].scope, events[-1].retry) == ("", False)
+    assert [(one.scope, one.retry) for one in events if isinstance(one, Failed)] == [("", False)]
     assert plan(events, known)[2] == ()
 
 
@@ -130,7 +129,7 @@ def test_a_broken_connection_is_made_again_and_the_listing_goes_on(nas: Nas) -> 
     nas.share.once["hr"] = 0xC0000203  # the session was ended
     events = list(nas.connect().scan(None))
 
-    assert isinstance(events[-1], Mark)
+    assert not any(isinstance(event, Failed) for event in events)
     assert not nas.share.once
     assert plan(events, known) == ((), (), ())
 
@@ -189,6 +188,7 @@ def test_a_folder_that_leads_to_one_above_it_ends_there(nas: Nas) -> None:
 
     assert [one.id for one in events if isinstance(one, Ref)] == ["a/b.txt"]
     assert isinstance(events[-1], Mark)
+    assert "entries a/up" not in nas.share.asked
 
 
 @pytest.mark.parametrize("name", ["x\\..\\..\\y.txt", "a/../../x.txt", "nul\0.txt", "\ud800.txt"])
@@ -201,7 +201,7 @@ def test_names_that_are_none_are_told(nas: Nas, name: str) -> None:
     assert [one.why for one in events if isinstance(one, Failed)] == ["its name is no text"]
 
 
-@pytest.mark.parametrize("cut", [1, 40, 81, 165])
+@pytest.mark.parametrize("cut", [1, 40, 81, 165, 180])
 def test_a_listing_that_is_cut_off_is_no_listing(cut: int) -> None:
     whole = listing([NtEntry(name=f"{n}.txt", attributes=FILE) for n in range(2)])
 

@@ -17,7 +17,7 @@ from kbm_connectors.files import FilesConnector
 
 PASSWORD = "correct-horse"
 USER = "kbm"
-PERMISSION_DENIED, FAILURE = 3, 4
+PERMISSION_DENIED, FAILURE, READ_FOLDER = 3, 4, 12
 HOST_KEY = paramiko.ECDSAKey.generate()
 """One for all tests: making one takes time."""
 CLIENT_KEY = paramiko.ECDSAKey.generate()
@@ -82,7 +82,7 @@ class SftpStub:
             transport = paramiko.Transport(plain)
             self.transports.append(transport)
             transport.add_server_key(self.other_key if self.fault == "other key" else HOST_KEY)
-            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files, self)
+            transport.set_subsystem_handler("sftp", _Breakable, _Files, self)
             with suppress(paramiko.SSHException, EOFError, OSError):
                 transport.start_server(server=_Door(self), event=threading.Event())
 
@@ -107,6 +107,19 @@ class _Door(paramiko.ServerInterface):
         right = right and self.stub.fault != "denied"
         self.stub.n_logins += right
         return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED  # type: ignore[attr-defined, no-any-return]
+
+
+class _Breakable(paramiko.SFTPServer):
+    def __init__(self, channel: Any, name: str, server: Any, kind: Any, stub: SftpStub) -> None:
+        super().__init__(channel, name, server, kind, stub)
+        self.stub, self.n_parts = stub, 0
+
+    def _process(self, kind: int, number: int, message: paramiko.Message) -> None:
+        """Answer a request; with the fault ``half``, break off after the first part of a longer listing."""
+        self.n_parts = self.n_parts + 1 if kind == READ_FOLDER else 0
+        if self.stub.fault == "half" and self.n_parts == 2:
+            self.stub.cut()
+        super()._process(kind, number, message)  # type: ignore[misc]
 
 
 class _Files(paramiko.SFTPServerInterface):

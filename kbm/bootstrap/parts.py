@@ -18,7 +18,7 @@ from kbm.domain.identity import Digest, digest
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retention import Retention
 from kbm.domain.suggestions import IN_EFFECT
-from kbm.errors import NotFound
+from kbm.errors import KbmError, NotFound
 from kbm.ports import (
     Connector,
 )
@@ -71,6 +71,14 @@ class Parts(Plugins):
         return {
             name: partial(registry.load, "kbm.connectors", name) for name in registry.names("kbm.connectors")
         }
+
+    def is_proven_live(self, kind: str) -> bool:
+        """Tell whether connectors of a kind ran against a real server; one that says nothing, or is broken, did."""
+        try:
+            made = registry.load("kbm.connectors", kind)
+        except KbmError:  # what is wrong with it is told where its sources are read
+            return True
+        return bool(getattr(made, "proven_live", True))
 
     def _connector(self, name: str, section: SourceSection) -> Connector:
         if name in self._connectors:

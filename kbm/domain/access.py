@@ -27,6 +27,7 @@ class Action(StrEnum):
     FEEDBACK = "feedback"
     RELEASE = "release"  # name another release than the live one
     METRICS = "metrics"
+    SOURCES = "sources"  # how all sources stand, with counts of documents whoever may read them
     REVIEW = "review"  # gaps and suggestions, with the questions people asked
     DECIDE = "decide"  # about suggestions; in the name of the key's person
 

@@ -118,6 +118,7 @@ def test_to_name_a_release_needs_its_own_scope(kbm: Kbm, client: TestClient) -> 
         ("POST", "/v1/answers/x/feedback", {"verdict": "helpful"}, Action.FEEDBACK),
         ("GET", "/v1/answers/x/receipt", None, Action.READ),
         ("GET", "/v1/documents/x", None, Action.READ),
+        ("GET", "/v1/sources", None, Action.SOURCES),
     ],
 )
 def test_a_door_opens_for_the_action_it_needs_alone(

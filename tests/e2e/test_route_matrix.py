@@ -29,6 +29,7 @@ MATRIX: dict[str, Action | str] = {
     "GET /documents/{document_id}": "open",
     "GET /pages.css": "open",
     "GET /metrics": Action.METRICS,
+    "GET /v1/sources": Action.SOURCES,
     "GET /gpts/{gpt}/openapi.json": "open",
     "POST /gpts/{gpt}/actions/ask": Action.ASK,
     "POST /gpts/{gpt}/actions/search": Action.SEARCH,

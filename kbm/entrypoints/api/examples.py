@@ -29,6 +29,7 @@ from kbm.entrypoints.api.schemas import (
     SearchOut,
     SentenceOut,
 )
+from kbm.entrypoints.api.source_schemas import DelayOut, SourceOut, SourcesOut
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -136,6 +137,26 @@ RECEIPT = ReceiptOut(
         level=Level.EXACT, quotes_checked=1, quotes_erased=0, differences=[], notes=[]
     ),
 )
+SOURCES = SourcesOut(
+    sources=[
+        SourceOut(
+            source="manuals",
+            kind="files",
+            proven_live=True,
+            documents=42,
+            quarantined=1,
+            quarantined_because={"encrypted": 1},
+            poorly_read=0,
+            held_plans=0,
+            synced_at=datetime(2026, 11, 24, 2, 0, 41, tzinfo=UTC),
+            tried_at=datetime(2026, 11, 24, 2, 0, 41, tzinfo=UTC),
+            next_sync_at=datetime(2026, 11, 25, 2, 0, tzinfo=UTC),
+            failed_scopes=["kb40/intern"],
+            last_error=None,
+            delay_s={"changed": DelayOut(n=7, median=28_800, worst=61_200)},
+        )
+    ]
+)
 ANSWERS: dict[str, BaseModel] = {
     "ask": ANSWER,
     "search": SEARCH,
@@ -147,6 +168,7 @@ ANSWERS: dict[str, BaseModel] = {
             GptOut(gpt="hr", title="HR assistant", release=None, published_at=None),
         ]
     ),
+    "listSources": SOURCES,
     "getDocument": DOCUMENT,
     "health": Health(status="ok", version=__version__, releases={"offers": "1.0.0", "hr": None}),
 }

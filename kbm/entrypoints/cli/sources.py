@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
 from typing import Annotated, Any
 
 import typer
 
 from kbm.bootstrap import Kbm
-from kbm.domain.calendar import next_at
-from kbm.domain.catalogue import SourceRecord
 from kbm.domain.sync import SyncPlan
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, print_json, table
+from kbm.entrypoints.source_json import sources_json
 from kbm.errors import ConnectorError, HeldForPerson, NotFound
 from kbm.services.sync import SyncResult
 
@@ -26,13 +24,8 @@ plans_app = typer.Typer(help="Plans that wait for a person.", invoke_without_com
 def sources(as_json: Json = False) -> None:
     """List the sources: documents, quarantine, held plans, last and next sync, how long changes take to arrive."""
     with opened(as_json=as_json) as kbm:
-        known = {one.name: one for one in kbm.catalogue.documents.sources()}
         quarantine = kbm.catalogue.documents.quarantine()
-        upcoming = next_at(time.fromisoformat(kbm.settings.kbm.nightly_at), kbm.clock.now().astimezone())
-        rows = [
-            _source_json(name, section.kind, known.get(name), upcoming)
-            for name, section in kbm.settings.sources.items()
-        ]
+        rows = sources_json(kbm, quarantine)
         if as_json:
             listed = [
                 {
@@ -65,7 +58,7 @@ def sources(as_json: Json = False) -> None:
                 *(
                     row[key]
                     for key in (
-                        *("source", "kind", "documents", "quarantined", "poorly_read", "held_plans"),
+                        *("source", "shown_kind", "documents", "quarantined", "poorly_read", "held_plans"),
                         "synced_at",
                     )
                 ),
@@ -74,9 +67,11 @@ def sources(as_json: Json = False) -> None:
                 ", ".join(scope or "the whole source" for scope in row["failed_scopes"]),
                 row["last_error"],
             )
-            for row in rows
+            for row in ({**row, "shown_kind": _kind(row)} for row in rows)
         ]
         table("", columns, shown, empty="kbm.toml has no sources yet")
+        if not all(row["proven_live"] for row in rows):
+            out.print("unproven: built from published samples, never run against a live server")
         if quarantine:
             table(
                 "\nIn quarantine",
@@ -86,29 +81,8 @@ def sources(as_json: Json = False) -> None:
             )
 
 
-def _source_json(name: str, kind: str, one: SourceRecord | None, upcoming: datetime) -> dict[str, Any]:
-    """Give a source as a program reads it; ``next_sync_at`` is when ``kbm serve --with-scheduler`` syncs it."""
-    return {
-        "source": name,
-        "kind": kind,
-        "documents": one.n_documents if one else 0,
-        "quarantined": one.n_quarantined if one else 0,
-        "poorly_read": one.n_poorly_read if one else 0,
-        "held_plans": one.n_held_plans if one else 0,
-        "synced_at": _second(one.synced_at if one else None),
-        "tried_at": _second(one.tried_at if one else None),
-        "next_sync_at": _second(upcoming),
-        "failed_scopes": list(one.failed_scopes) if one else [],
-        "last_error": one.last_error if one else None,
-        "delay_s": {
-            kind: {"n": delay.n, "median": delay.median_s, "worst": delay.worst_s}
-            for kind, delay in (one.delays if one else {}).items()
-        },
-    }
-
-
-def _second(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
+def _kind(row: dict[str, Any]) -> str:
+    return str(row["kind"]) if row["proven_live"] else f"{row['kind']} (unproven)"
 
 
 def _delay(measured: dict[str, float] | None) -> str:

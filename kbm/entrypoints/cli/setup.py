@@ -10,7 +10,7 @@ import typer
 from kbm import registry
 from kbm.entrypoints.cli.context import Json, config_path, opened, told
 from kbm.entrypoints.cli.render import out, print_json, table
-from kbm.errors import KbmError, UsageError
+from kbm.errors import UsageError
 
 app = typer.Typer()
 models = typer.Typer(help="Weights of the offline embedder.", no_args_is_help=True)
@@ -57,17 +57,20 @@ def init(
 def check(as_json: Json = False) -> None:
     """Say per source what works and what a person must do."""
     with opened(as_json=as_json, warn=True) as kbm:
-        found: list[tuple[str, str, list[str]]] = []
-        for name, section in kbm.settings.sources.items():
-            try:
-                problems = kbm.source_to_sync(name).connector.check()
-            except KbmError as error:
-                problems = [" ".join(filter(None, [str(error), error.hint]))]
-            found.append((name, section.kind, problems))
+        found = kbm.check_sources.run()
         no_chat = kbm.chat_models.problem
-        ready = not no_chat and not any(problems for _, _, problems in found)
+        ready = not no_chat and not any(one.problems for one in found)
         if as_json:
-            listed = [{"source": name, "kind": kind, "problems": problems} for name, kind, problems in found]
+            listed = [
+                {
+                    "source": one.name,
+                    "kind": one.kind,
+                    "problems": list(one.problems),
+                    "works": list(one.works),
+                    "to_do": list(one.to_do),
+                }
+                for one in found
+            ]
             print_json(
                 {
                     "sources": listed,
@@ -77,8 +80,11 @@ def check(as_json: Json = False) -> None:
                 }
             )
         else:
-            rows = [(name, kind, "\n".join(problems) or "works") for name, kind, problems in found]
-            table("", ("source", "kind", "result"), rows, empty="kbm.toml has no sources yet")
+            rows = [
+                (one.name, one.kind, "\n".join(one.problems or ("works",)), "\n".join(one.to_do))
+                for one in found
+            ]
+            table("", ("source", "kind", "result", "for a person"), rows, empty="kbm.toml has no sources yet")
             if kbm.no_embedder:
                 out.print(f"embedder: {kbm.no_embedder}")
             if no_chat:

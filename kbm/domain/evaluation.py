@@ -24,6 +24,9 @@ NET_LOSS_SHOWN = 2
 CONFIDENCE = 0.95
 """Of every interval that is shown."""
 
+GAP_ORIGIN = "gap:"
+"""Begins the origin of golden questions that hold a gap closed; the gap's id follows."""
+
 Bootstrap = Callable[[Sequence[int]], tuple[float, float]]
 """Gives the interval of the mean of paired differences, each -1, 0 or 1."""
 
@@ -220,6 +223,7 @@ def decide(
         won = tuple(one.id for one in results if one.passed and not live[one.id].passed)
         lost = tuple(one.id for one in results if live[one.id].passed and not one.passed)
         held += _lost_too_many(len(lost), len(won))
+        held += _reopened(counted, lost)
         was_hit = [live[one.id].hit_at_5 for one in asked]
         was_covered = [live[one.id].covered for one in asked]
         live_hit, live_coverage = _share(was_hit), _share(was_covered)
@@ -247,6 +251,12 @@ def decide(
         won=won,
         lost=lost,
     )
+
+
+def _reopened(questions: Sequence[GoldenQuestion], lost: Sequence[str]) -> list[str]:
+    """Name the gaps that were closed and would be open again: one lost question of theirs is enough."""
+    gaps = {one.origin for one in questions if one.id in lost and one.origin.startswith(GAP_ORIGIN)}
+    return [f"it would reopen {origin.replace(GAP_ORIGIN, 'gap ')}" for origin in sorted(gaps)]
 
 
 def _lost_too_many(n_lost: int, n_won: int) -> list[str]:

@@ -14,7 +14,7 @@ import structlog
 
 from kbm.domain.decisions import GptPeople, needs_sponsor
 from kbm.domain.documents import EVERYONE
-from kbm.domain.evaluation import GoldenQuestion
+from kbm.domain.evaluation import GAP_ORIGIN, GoldenQuestion
 from kbm.domain.fixes import (
     AddGoldenQuestions,
     AddOverlay,
@@ -48,9 +48,6 @@ from kbm.services.review_needs import Gaps, Suggestions
 
 log = structlog.get_logger()
 
-GAP_ORIGIN = "gap:"
-"""Begins the origin of golden questions that hold a gap closed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decide:
@@ -72,11 +69,13 @@ class Decide:
         *,
         seen: Digest,
         who: str,
-        progress: Progress,
+        progress: Progress | None,
         golden: Sequence[str] = (),
         reason: str = "",
     ) -> Suggestion:
         """Approve exactly what was *seen*; *golden* are neutral wordings confirmed as tests of what it is for.
+
+        A task is carried out at once where there is a *progress* to tell of it, else by the next review.
 
         Raises:
             NotFound: there is no such suggestion.
@@ -132,8 +131,8 @@ class Decide:
         )
         return self.suggestions.decide(found, after, entry)
 
-    def edit(self, id: str, fix: Fix, *, who: str, progress: Progress) -> Suggestion:
-        """Change what it would do, and prove it anew: what comes out is to be seen before it can be approved.
+    def edit(self, id: str, fix: Fix, *, who: str) -> Suggestion:
+        """Change what it would do. It is to be proved anew, and seen, before it can be approved.
 
         Raises:
             UsageError: the new fix is of another kind.
@@ -149,8 +148,7 @@ class Decide:
             preview=None,
             state=SuggestionState.OPEN,
         )
-        self.suggestions.decide(found, after, entry)
-        return self.prove.run(id, progress)
+        return self.suggestions.decide(found, after, entry)
 
     def ask_expert(self, id: str, *, expert: str, question: str, who: str) -> Suggestion:
         """Note that somebody was asked; it stays as it is."""
@@ -189,7 +187,7 @@ class Decide:
         for one in self.suggestions.all(gpt, [SuggestionState.APPROVED]):
             if live is not None and one.id in live.approved.suggestions:
                 self.suggestions.come_into_effect([one.id], str(live.version))
-            elif one.route in (Route.RELEASE, Route.RECORD):
+            elif one.route is not Route.REQUEST:
                 self._bring_about(one, one.decided_by, progress)
 
     # -- what it takes ---------------------------------------------------------------------------------------
@@ -247,7 +245,7 @@ class Decide:
                 hint=f"kbm suggestions preview {found.id}, and look at it again",
             )
 
-    def _bring_about(self, one: Suggestion, who: str, progress: Progress) -> Suggestion:
+    def _bring_about(self, one: Suggestion, who: str, progress: Progress | None) -> Suggestion:
         match one.fix:
             case AddOverlay() as fix:
                 self.overlays.write(one.gpt, one.id, fix)
@@ -258,7 +256,7 @@ class Decide:
             case OutOfScope():
                 if one.proposal.gap:
                     self.gaps.set_state(one.proposal.gap, GapState.DISMISSED)
-            case fix if one.route is Route.TASK:
+            case fix if one.route is Route.TASK and progress is not None:
                 self.carry_out.run(one.gpt, fix, who, progress)
             case _:
                 return one

@@ -21,7 +21,7 @@ from kbm.domain.evaluation import (
     decide,
     judge,
 )
-from kbm.domain.identity import Digest, VersionId, digest
+from kbm.domain.identity import Digest, VersionId, digest, document_id
 from kbm.domain.releases import Release
 from kbm.errors import NotFound
 from kbm.faults import fault_point
@@ -154,13 +154,23 @@ class Evaluate:
         reviewed = []
         for one in questions:
             lost = one.id in after and before[one.id].passed and not after[one.id].passed
-            if lost and any(now.get(item) != was.get(item) for item in one.expected):
+            if lost and any(self._changed_at_source(item, was, now) for item in one.expected):
                 with fault_point("publish.review"):
                     self.golden.set_state(gpt, one.id, GoldenState.TO_REVIEW)
                 reviewed.append(replace(one, state=GoldenState.TO_REVIEW))
             else:
                 reviewed.append(one)
         return reviewed
+
+    def _changed_at_source(
+        self, item: str, was: Mapping[str, VersionId], now: Mapping[str, VersionId]
+    ) -> bool:
+        """Tell whether an item is another one, or gone, where it comes from: leaving it out here is no such thing."""
+        if item in now or item not in was:
+            return now.get(item) != was.get(item)
+        source, _, item_id = item.partition(":")
+        record = self.documents.document(document_id(source, item_id))
+        return record is None or not record.present
 
     def _self_retrieval(self, gpt: str, candidate: Release, report: GateReport) -> GateReport:
         """Without golden questions: do passages find themselves by their own first words?"""

@@ -59,12 +59,12 @@ class Reviewed:
     """What a review of a GPT came to. ``new`` are suggestions that were not there before."""
 
     gpt: str
-    n_questions: int
-    n_failed: int
-    gaps: tuple[Gap, ...]
-    n_rare: int
-    new: tuple[Suggestion, ...]
-    waiting: tuple[Suggestion, ...]
+    n_questions: int = 0
+    n_failed: int = 0
+    gaps: tuple[Gap, ...] = ()
+    n_rare: int = 0
+    new: tuple[Suggestion, ...] = ()
+    waiting: tuple[Suggestion, ...] = ()
     n_without_gain: int = 0
     closed: tuple[str, ...] = ()  # gaps that live answers now
     problems: tuple[tuple[str, str], ...] = ()
@@ -97,8 +97,12 @@ class Review:
             raise NothingLive(
                 f"nothing of {gpt} is live, so there is nothing to review", hint=f"kbm nightly {gpt}"
             )
-        company = self.company.refresh(progress)
         asked = self.windows.log(gpt, to_review.days)
+        if not asked:
+            # Everything agents look at is weighed by questions: where nobody asked there is nothing to do.
+            self._lapse(gpt, (), {})
+            return Reviewed(gpt=gpt)
+        company = self.company.refresh(progress)
         window = self.windows.make(to_review, live, asked, progress)
         detected = self.detect(window, self.look_up(to_review, company), progress)
         gaps = self._keep_gaps(window, detected)
@@ -107,7 +111,7 @@ class Review:
         known = {one.id for one in self.suggestions.all(gpt)}
         new = [one for one in kept if one.id not in known]
         self.suggestions.put(kept)
-        self._lapse(gpt, {one.id for one in kept}, detected)
+        self._lapse(gpt, {one.id for one in kept}, detected.findings)
         waiting = self.suggestions.all(gpt, [SuggestionState.OPEN, SuggestionState.REOPENED])
         log.info("gpt_reviewed", gpt=gpt, failed=len(window.failed), gaps=len(gaps), new=len(new))
         last = self.gaps.last_review(gpt)
@@ -240,7 +244,7 @@ class Review:
                 return there
         return self.preview.run(basis, one)
 
-    def _lapse(self, gpt: str, found: Collection[str], detected: Detected) -> None:
+    def _lapse(self, gpt: str, found: Collection[str], looked: Collection[str]) -> None:
         """Let go what nobody decided in time, and what is no longer so by an agent that looked tonight."""
         now = self.clock.now()
         undecided = [SuggestionState.OPEN, SuggestionState.REOPENED, SuggestionState.SNOOZED]
@@ -251,7 +255,7 @@ class Review:
             or (
                 one.id not in found
                 and one.state is SuggestionState.OPEN
-                and one.proposed_by.removeprefix(AGENT) in detected.findings
+                and one.proposed_by.removeprefix(AGENT) in looked
             )
         ]
         if gone:

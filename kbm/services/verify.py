@@ -9,14 +9,13 @@ import structlog
 
 from kbm.domain.answers import Outcome
 from kbm.domain.documents import EVERYONE
-from kbm.domain.evaluation import GoldenQuestion, GoldenState
+from kbm.domain.evaluation import GAP_ORIGIN, GoldenQuestion, GoldenState
 from kbm.domain.known_gaps import GapState
 from kbm.domain.question_log import Logged
 from kbm.domain.releases import Release
 from kbm.domain.suggestions import Suggestion, SuggestionState
 from kbm.ports import Progress
 from kbm.services.ask import Ask
-from kbm.services.decide import GAP_ORIGIN
 from kbm.services.evaluate import Evaluate
 from kbm.services.needs import Golden, Releases
 from kbm.services.retrieve import Caller, Retrieve

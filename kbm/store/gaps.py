@@ -52,7 +52,7 @@ class Gaps:
             row = connection.execute(select(gap).where(gap.c.id == id)).first()
             members = _members(connection, [id])
         if row is None:
-            raise NotFound("gap", id, [one.id for one in self.all()][:20])
+            raise NotFound("gap", id, hint="kbm gaps GPT")
         return _gap(row, members.get(id, ()))
 
     def put(self, made: LastReview, gaps: Sequence[Gap]) -> None:

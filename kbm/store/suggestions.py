@@ -119,8 +119,7 @@ class Suggestions:
 def _get(connection: Connection, id: str) -> Suggestion:
     row = connection.execute(select(suggestion).where(suggestion.c.id == id)).first()
     if row is None:
-        known = connection.scalars(select(suggestion.c.id).order_by(suggestion.c.created_at.desc()).limit(20))
-        raise NotFound("suggestion", id, known.all())
+        raise NotFound("suggestion", id, hint="kbm suggestions list")
     return _suggestion(row)
 
 

@@ -39,6 +39,18 @@ MATRIX: dict[str, Action | str] = {
     "POST /v1/chat/completions": Action.ASK,
     "GET /v1/models": Action.ASK,
     "GET /v1/models/{gpt}": Action.ASK,
+    "POST /v1/gpts/{gpt}/review": Action.DECIDE,
+    "GET /v1/gpts/{gpt}/gaps": Action.REVIEW,
+    "GET /v1/gpts/{gpt}/gaps/{gap_id}": Action.REVIEW,
+    "GET /v1/gpts/{gpt}/suggestions": Action.REVIEW,
+    "GET /v1/gpts/{gpt}/suggestions/{id}": Action.REVIEW,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/preview": Action.DECIDE,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/approve": Action.DECIDE,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/reject": Action.DECIDE,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/snooze": Action.DECIDE,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/ask": Action.DECIDE,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/edit": Action.DECIDE,
+    "POST /v1/gpts/{gpt}/suggestions/{id}/undo": Action.DECIDE,
 }
 
 

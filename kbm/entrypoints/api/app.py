@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from kbm import __version__
 from kbm.bootstrap import Kbm
 from kbm.entrypoints import actions, mcp, openai_compat
-from kbm.entrypoints.api import metrics, pages, sources, streaming
+from kbm.entrypoints.api import agents, metrics, pages, sources, streaming
 from kbm.entrypoints.api.examples import with_examples
 from kbm.entrypoints.api.limits import AtOnce, BodyLimit, KnownHosts, SecurityHeaders
 from kbm.entrypoints.api.metrics import CountRequests, Metrics
@@ -67,6 +67,7 @@ def create_app(kbm: Kbm, *, hosts: Collection[str] | None = None) -> FastAPI:
     app.add_middleware(CountRequests, metrics=app.state.metrics)
     app.add_middleware(RequestLog)
     app.include_router(router)
+    app.include_router(agents.router)
     app.include_router(sources.router)
     app.include_router(streaming.router)
     app.include_router(mcp.router)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kbm.bootstrap import Kbm
-from kbm.domain.fixes import AddOverlay
+from kbm.domain.fixes import ROUTES, AddOverlay, Route
 from kbm.domain.identity import Digest
 from kbm.domain.suggestions import Change, Suggestion, SuggestionState, below_fold, ranked
 from kbm.entrypoints.cli.context import Json, opened
@@ -165,9 +165,9 @@ def edit(
         except ValueError as error:
             raise UsageError(f"{file} holds no fix: {error}") from None
         with kbm.working("edit", id):
-            kbm.reviewing.decide.edit(
-                id, fix, who=_decider(kbm, gpt, who), progress=TerminalProgress(quiet=as_json)
-            )
+            kbm.reviewing.decide.edit(id, fix, who=_decider(kbm, gpt, who))
+            if ROUTES[fix.kind] is Route.RELEASE:
+                kbm.reviewing.prove.run(id, TerminalProgress(quiet=as_json))
         one = kbm.reviewing.show.run(id, kbm.people_of(gpt).readers)
         if as_json:
             print_json(shown_json(one, kbm.settings.kbm.languages[0]))

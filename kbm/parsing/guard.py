@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 
@@ -27,6 +28,7 @@ MAIN_PARTS = frozenset(
     {"word/document.xml", "ppt/presentation.xml", "xl/workbook.xml", "xl/sharedStrings.xml", "content.xml"}
 )
 """Without these there is no document."""
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, struct.error)
 _PIECE = 256 * 1024
 _DECLARATION = re.compile(r"<!(?:doctype|entity)\b", re.I)
 _ENTITY = re.compile(r"<!entity\b", re.I)
@@ -46,7 +48,7 @@ def check(blob: Blob, media_type: str) -> None:
             # Books and old OpenDocument files name a document type, which harms nobody; entities do.
             declared = _DECLARATION if media_type in (DOCX, PPTX, XLSX, XLSB) else _ENTITY
             _check(archive, declared)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (*_BROKEN, OSError, NotImplementedError, RuntimeError) as error:
         raise ParseFailed(
             Reason.DAMAGED,
             f"The file's archive is broken ({error}): open it where it was made and save it again.",

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from kbm.domain.documents import Blob, ParsedDocument, Reason
 from kbm.errors import ParseFailed
-from kbm.parsing import media_types, no_network, tools, unstructured_adapter
+from kbm.parsing import media_types, no_network, tools
 
 _PACKAGES = "libreoffice-writer-nogui, libreoffice-calc-nogui and libreoffice-impress-nogui"
 _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -119,10 +119,6 @@ class LegacyParser:
         guard.check(made, way.media_type)
         parsed = OfficeParser().parse(made, way.media_type)
         return replace(parsed, quality=replace(parsed.quality, strategy="converted"))
-
-    def warm_up(self) -> None:
-        """Import what takes long, before the clock of a document starts."""
-        unstructured_adapter.warm_up()
 
 
 def _converted(data: bytes, way: _Way, office: tools.Office) -> bytes:

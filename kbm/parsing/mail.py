@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 
-from kbm.domain.documents import Blob, Reason
+from kbm.domain.documents import Blob, ParsedDocument, Reason
 from kbm.errors import ParseFailed
 from kbm.parsing.building import DocumentBuilder
 from kbm.parsing.prose import write_paragraphs
 from kbm.parsing.text_decoding import decode
-from kbm.parsing.web import write_html
+from kbm.parsing.web import write_html, write_text_of
 
 ATTACHMENTS = 200
 """More of one mail are left out."""
@@ -40,7 +40,22 @@ def read(data: bytes) -> EmailMessage:
     return email.message_from_bytes(data.lstrip(b"\xef\xbb\xbf\r\n"), policy=email.policy.default)
 
 
-def write_mail(message: EmailMessage, builder: DocumentBuilder) -> None:
+def document(message: EmailMessage, *, plainly: bool = False) -> ParsedDocument:
+    """Read a mail; *plainly* as paragraphs alone, whatever its body is made of."""
+    builder = DocumentBuilder()
+    write_mail(message, builder, plainly=plainly)
+    return ParsedDocument(
+        elements=tuple(builder.elements),
+        title=field(message, "Subject"),
+        author=field(message, "From"),
+        modified=sent(message),
+        attachments=tuple(attachments(message)),
+        warnings=tuple(builder.warnings),
+        quality=builder.quality,
+    )
+
+
+def write_mail(message: EmailMessage, builder: DocumentBuilder, *, plainly: bool = False) -> None:
     """Add subject, header fields and body to *builder*.
 
     Raises:
@@ -57,7 +72,7 @@ def write_mail(message: EmailMessage, builder: DocumentBuilder) -> None:
         return
     text = _content(body)
     if body.get_content_subtype() == "html":
-        write_html(text, builder)
+        (write_text_of if plainly else write_html)(text, builder)
         return
     text = "\n".join(re.sub(r"^(?:> ?)+", "", line) for line in text.split("\n"))
     signature = _SIGNATURE.search(text)

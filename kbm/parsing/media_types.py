@@ -151,7 +151,7 @@ def recognise(blob: Blob) -> str:
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(data)
     if data.startswith(_OLE):
-        return _ole_type(data)
+        return _ole_type(blob)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "image/webp"
     for magic, media_type in _MAGIC:
@@ -209,13 +209,18 @@ def _zip_type(data: bytes) -> str:
     return "application/zip"
 
 
-def _ole_type(data: bytes) -> str:
+def _ole_type(blob: Blob) -> str:
+    data = blob.data
     # Stream names lie in the directory as UTF-16; looking for them needs no reader of the whole format.
     if "EncryptedPackage".encode("utf-16-le") in data:
         raise ParseFailed(Reason.ENCRYPTED, "The file has a password: store a copy without one.")
     for stream, media_type in _OLE_STREAMS:
         if stream.encode("utf-16-le") in data:
             return media_type
+    if suffix_of(blob.name) in (".doc", ".xls", ".ppt", ".msg"):
+        raise ParseFailed(
+            Reason.DAMAGED, "The file does not say what is in it: it was cut off or altered; upload it again."
+        )
     return "application/x-ole-storage"
 
 

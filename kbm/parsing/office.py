@@ -42,7 +42,8 @@ class OfficeParser:
         """Read *blob*; a document without a title of its own is named by its first heading."""
         try:
             parsed = read(blob, media_type)
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, SyntaxError) as error:
+            # Both XML libraries call what they cannot read a syntax error.
             raise ParseFailed(Reason.DAMAGED, _DAMAGED.format(error)) from error
         except RecursionError as error:
             raise ParseFailed(Reason.DAMAGED, _DAMAGED.format("nested without end")) from error
@@ -65,7 +66,7 @@ def read(blob: Blob, media_type: str) -> ParsedDocument:
         parsed = _page(page, builder)
         return replace(parsed, title=title or parsed.title)
     if media_type == media_types.EML:
-        return _mail(blob, builder)
+        return _mail(blob)
     return _office(blob, media_type, builder)
 
 
@@ -78,20 +79,10 @@ def _page(html: str, builder: DocumentBuilder) -> ParsedDocument:
     return _document(builder, heading if heading and heading in title else title)
 
 
-def _mail(blob: Blob, builder: DocumentBuilder) -> ParsedDocument:
+def _mail(blob: Blob) -> ParsedDocument:
     from kbm.parsing import mail
 
-    message = mail.read(blob.data)
-    mail.write_mail(message, builder)
-    return ParsedDocument(
-        elements=tuple(builder.elements),
-        title=mail.field(message, "Subject"),
-        author=mail.field(message, "From"),
-        modified=mail.sent(message),
-        attachments=tuple(mail.attachments(message)),
-        warnings=tuple(builder.warnings),
-        quality=builder.quality,
-    )
+    return mail.document(mail.read(blob.data))
 
 
 def _office(blob: Blob, media_type: str, builder: DocumentBuilder) -> ParsedDocument:

@@ -47,6 +47,7 @@ def write(data: bytes, builder: DocumentBuilder) -> None:
                 builder.leave_headings()
                 _write_slide(root, builder)
         elif sheets := _numbered(names, "xl/worksheets/sheet"):
+            sheets = [name for name in sheets if name not in _hidden_sheets(archive)]
             shared = _shared(archive, builder)
             for number, root in _parts(archive, sheets, builder):
                 builder.page = number
@@ -124,7 +125,7 @@ def _text(node: Node) -> str:
 
 def _pieces(node: Node) -> Iterator[str]:
     name = _name(node)
-    if name in _UNSEEN:
+    if name in _UNSEEN or (name == "r" and node.find("{*}rPr/{*}vanish") is not None):
         return
     if name == "t":
         yield node.text or ""
@@ -134,6 +135,25 @@ def _pieces(node: Node) -> Iterator[str]:
         yield from _pieces(child)
     if name == "p":
         yield " "
+
+
+def _hidden_sheets(archive: zipfile.ZipFile) -> set[str]:
+    """Name the parts of sheets that the workbook hides.
+
+    Raises:
+        ParseFailed: it hides some, and nobody can tell which.
+    """
+    book = archive.read("xl/workbook.xml") if "xl/workbook.xml" in archive.namelist() else b""
+    if b"idden" not in book:
+        return set()
+    links = parse_xml(archive.read("xl/_rels/workbook.xml.rels"), "xl/_rels/workbook.xml.rels")
+    targets = {_attribute(one, "Id"): _attribute(one, "Target") for one in links}
+    found = set()
+    for sheet in parse_xml(book, "xl/workbook.xml").iter("{*}sheet"):
+        if _attribute(sheet, "state") in ("hidden", "veryHidden"):
+            target = targets[_attribute(sheet, "id")]
+            found.add(target.removeprefix("/") if target.startswith("/") else f"xl/{target}")
+    return found
 
 
 def _shared(archive: zipfile.ZipFile, builder: DocumentBuilder) -> list[str]:

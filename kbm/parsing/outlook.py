@@ -17,7 +17,6 @@ from typing import Any
 
 from kbm.domain.documents import ParsedDocument
 from kbm.parsing import mail, rtf
-from kbm.parsing.building import DocumentBuilder
 from kbm.parsing.text_decoding import decode
 
 Properties = Any
@@ -41,23 +40,17 @@ _EMPTY_DICTIONARY = (
 
 def read(data: bytes) -> ParsedDocument:
     """Read a mail; faults of the container come as its libraries raise them."""
+    return mail.document(message(data))
+
+
+def message(data: bytes) -> EmailMessage:
+    """Turn the properties into the mail they were."""
     from olefile import OleFileIO
     from oxmsg.storage import Storage
 
     with OleFileIO(io.BytesIO(data)) as container:
         storage = Storage.from_ole(container)
-    message = _message(storage, _ROOT_HEADER, 0)
-    builder = DocumentBuilder()
-    mail.write_mail(message, builder)
-    return ParsedDocument(
-        elements=tuple(builder.elements),
-        title=mail.field(message, "Subject"),
-        author=mail.field(message, "From"),
-        modified=mail.sent(message),
-        attachments=tuple(mail.attachments(message)),
-        warnings=tuple(builder.warnings),
-        quality=builder.quality,
-    )
+    return _message(storage, _ROOT_HEADER, 0)
 
 
 def _message(storage: Any, header: int, depth: int) -> EmailMessage:

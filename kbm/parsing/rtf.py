@@ -66,7 +66,9 @@ def _levels(written: str) -> Iterator[tuple[str, int]]:
 def plain_text_of(data: bytes) -> str:
     """Give what stands between the control words, for files no reader understands."""
     written = data.decode(_code_page(data), "replace")
-    return _CONTROL.sub("", re.sub(r"\\par\b ?|\\line\b ?", "\n", written))
+    # Before the first paragraph stand fonts, colours and styles.
+    body = written[written.find("\\pard") :] if "\\pard" in written else ""
+    return _CONTROL.sub("", re.sub(r"\\par(?![a-z]) ?|\\line(?![a-z]) ?", "\n\n", body))
 
 
 def write_rtf(data: bytes, builder: DocumentBuilder) -> None:

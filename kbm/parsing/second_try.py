@@ -9,7 +9,6 @@ half a document would replace the whole one that is stored.
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -24,15 +23,16 @@ from kbm.parsing.text_decoding import decode
 
 _WORTH_IT = frozenset({Reason.DAMAGED, Reason.NO_TEXT, Reason.CRASHED})
 _OPEN = frozenset({media_types.ODT, media_types.ODS, media_types.ODP})
+_ARCHIVES = frozenset({media_types.DOCX, media_types.PPTX, media_types.XLSX, media_types.EPUB}) | _OPEN
 _OFFICE = frozenset({media_types.DOCX, media_types.PPTX, media_types.XLSX})
-_NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.I | re.S)
-_TAG = re.compile(r"<[^>]*>")
-_ENDS_BLOCK = re.compile(r"</?(?:p|div|h[1-6]|li|tr|td|th|br|table|section|article)\b[^>]*>", re.I)
 
 
 def read(blob: Blob, media_type: str, error: Exception) -> ParsedDocument:
     """Read *blob*, on which the usual way failed with *error*; raises that error when no other way helps."""
     if isinstance(error, ParseFailed) and error.reason not in _WORTH_IT:
+        raise error
+    if getattr(error, "reason", None) == Reason.NO_TEXT and media_type not in _OFFICE:
+        # Of these the usual way has seen everything that a reader would see.
         raise error
     for name, way in _ways(media_type):
         try:
@@ -47,16 +47,23 @@ def read(blob: Blob, media_type: str, error: Exception) -> ParsedDocument:
 
 
 def _ways(media_type: str) -> list[tuple[str, Callable[[Blob], ParsedDocument]]]:
+    mended = (
+        [("without_broken_parts", lambda blob: _mended(blob, media_type))] if media_type in _ARCHIVES else []
+    )
     if media_type in _OFFICE:
-        return [("without_broken_parts", lambda blob: _mended(blob, media_type)), ("xml_text", _xml_text)]
+        return [*mended, ("xml_text", _xml_text)]
     if media_type in _OPEN:
-        return [("recovered_xml", _recovered)]
+        return [*mended, ("recovered_xml", _recovered)]
+    if mended:
+        return [*mended]
     if media_type == media_types.PDF:
         return [("page_lines", _page_lines)]
     if media_type == media_types.RTF:
         return [("without_control_words", _rich_text)]
-    if media_type in (media_types.HTML, media_types.MARKDOWN, media_types.EML):
-        return [("text_only", _text_only)]
+    if media_type in (media_types.HTML, media_types.MARKDOWN):
+        return [("text_only", lambda blob: _text_only(blob, media_type))]
+    if media_type in (media_types.EML, media_types.MSG):
+        return [("text_only", lambda blob: _plain_mail(blob, media_type))]
     return []
 
 
@@ -66,8 +73,6 @@ def _told(error: Exception) -> str:
 
 def _mended(blob: Blob, media_type: str) -> ParsedDocument:
     """Read an office file from which broken parts were taken; its main parts are none of them."""
-    from kbm.parsing.office import read as read_office
-
     target, broken = io.BytesIO(), []
     with zipfile.ZipFile(io.BytesIO(blob.data)) as archive, zipfile.ZipFile(target, "w") as copied:
         for member in archive.infolist():
@@ -82,13 +87,22 @@ def _mended(blob: Blob, media_type: str) -> ParsedDocument:
         raise ParseFailed(Reason.DAMAGED, "Nothing can be taken away.")
     data = target.getvalue()
     guard.check(Blob(data=data, name=blob.name), media_type)
-    parsed = read_office(Blob(data=data, name=blob.name), media_type)
+    parsed = _reader_of(media_type)(Blob(data=data, name=blob.name))
     told = f"{len(broken)} broken parts were left out: {', '.join(broken[:5])}"
     return replace(
         parsed,
         warnings=(*parsed.warnings, told),
         quality=replace(parsed.quality, n_left_out=len(broken)),
     )
+
+
+def _reader_of(media_type: str) -> Callable[[Blob], ParsedDocument]:
+    from kbm.parsing import epub, odf, office
+
+    if media_type in _OFFICE:
+        return lambda blob: office.read(blob, media_type)
+    reader: Callable[[bytes], ParsedDocument] = epub.read if media_type == media_types.EPUB else odf.read
+    return lambda blob: reader(blob.data)
 
 
 def _xml_text(blob: Blob) -> ParsedDocument:
@@ -131,13 +145,22 @@ def _rich_text(blob: Blob) -> ParsedDocument:
     return _document(builder)
 
 
-def _text_only(blob: Blob) -> ParsedDocument:
-    text = decode(blob.data).text
-    if _TAG.search(text):
-        text = _TAG.sub("", _ENDS_BLOCK.sub("\n\n", _NOT_SHOWN.sub("", text)))
+def _text_only(blob: Blob, media_type: str) -> ParsedDocument:
+    from kbm.parsing.markdown_text import to_html
+    from kbm.parsing.office import decode_html
+    from kbm.parsing.web import write_text_of
+
+    is_page = media_type == media_types.HTML
     builder = DocumentBuilder()
-    write_paragraphs(text, builder, headings=False)
+    write_text_of(decode_html(blob.data) if is_page else to_html(decode(blob.data).text)[0], builder)
     return _document(builder)
+
+
+def _plain_mail(blob: Blob, media_type: str) -> ParsedDocument:
+    from kbm.parsing import mail, outlook
+
+    read_mail = outlook.message if media_type == media_types.MSG else mail.read
+    return mail.document(read_mail(blob.data), plainly=True)
 
 
 def _document(builder: DocumentBuilder) -> ParsedDocument:

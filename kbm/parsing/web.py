@@ -99,6 +99,21 @@ def write_html(html: str, builder: DocumentBuilder) -> str:
     return title
 
 
+def write_text_of(html: str, builder: DocumentBuilder) -> None:
+    """Add only the paragraphs of a page, hidden ones left out, without the library."""
+    root = _tree(html)
+    if root is None:
+        return
+    _put_in_order(root)
+    for node in root.iter():
+        if node.tag in _BLOCKS or node.tag in ("li", "tr", "br", "dt", "dd", "title"):
+            node.text, node.tail = f"{_PART}{node.text or ''}", f"{_PART}{node.tail or ''}"
+        elif node.tag in ("td", "th"):
+            node.tail = f" {node.tail or ''}"
+    for piece in "".join(root.itertext()).split(_PART):
+        builder.text(piece)
+
+
 def _tree(html: str) -> Node | None:
     # As bytes: lxml refuses text that carries an encoding declaration of its own.
     data = tidy.characters(html).encode("utf-8", "replace")

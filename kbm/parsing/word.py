@@ -76,6 +76,7 @@ def mended(data: bytes) -> bytes:
         root = parse_xml(archive.read(_DOCUMENT), _DOCUMENT)
         styles = parse_xml(archive.read(_STYLES), _STYLES) if _STYLES in names else None
         notes = parse_xml(archive.read(_FOOTNOTES), _FOOTNOTES) if _FOOTNOTES in names else None
+        _drop_hidden(root)
         _open_wrappers(root)
         _tell_pictures(root)
         _free_text_boxes(root)
@@ -97,6 +98,14 @@ def mended(data: bytes) -> bytes:
                 else:
                     copied.writestr(member.filename, changed.get(member.filename) or archive.read(member))
         return target.getvalue()
+
+
+def _drop_hidden(root: Node) -> None:
+    """Drop runs that Word does not show: nobody sees them when they check a document."""
+    for mark in list(root.iter(_W + "vanish")):
+        run = mark.getparent().getparent()
+        if run is not None and run.tag == _W + "r" and mark.get(_W + "val") not in ("0", "false", "off"):
+            run.getparent().remove(run)
 
 
 def _open_wrappers(root: Node) -> None:

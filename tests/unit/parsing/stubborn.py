@@ -103,6 +103,12 @@ class StubbornParser:
         urllib.request.urlopen(argument, timeout=2)  # noqa: S310 - refused, that is the test
         return "fetched"
 
+    def do_dial(self, argument: str) -> str:
+        """Let another program reach for the network, as a converter would."""
+        order = f"import socket; socket.create_connection(('127.0.0.1', {int(argument)}), 2)"
+        done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True, check=False)
+        return done.stderr or "connected"
+
     def do_write(self, argument: str) -> int:
         with open("big", "wb") as file:
             for _ in range(int(argument)):

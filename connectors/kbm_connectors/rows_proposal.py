@@ -45,7 +45,7 @@ def recognised(url: str, root: Path) -> dict[str, Any] | None:
     if path.suffix.lower() in _DATABASE_SUFFIXES and path.is_file():
         with open(path, "rb") as file:
             is_one = file.read(len(_SQLITE)) == _SQLITE
-        return {"url": f"sqlite:///{url}"} if is_one else None
+        return {"url": f"sqlite:///{url.removeprefix('./')}"} if is_one else None
     if path.suffix.lower() not in SUFFIXES:
         return None
     matching = sorted(path.parent.glob(path.name), key=lambda one: one.stat().st_mtime)

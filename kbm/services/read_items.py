@@ -81,25 +81,29 @@ class ItemReader:
     ) -> tuple[Digest, ParsedRecord]:
         """Read pages without text by text recognition; what the usual parser gave stays where that fails.
 
-        A step of its own with a digest of its own: another version of the recogniser makes new versions of
-        scans, not of every document of their kind.
+        A step of its own with a digest of its own: another version of the recogniser, or its first installation,
+        makes new versions of scans, not of every document of their kind.
         """
         try:
             digest = self.parsing.digest_for(blob, recognise=True)
         except ParseFailed:
             return parser_digest, usual
-        record = self._record(content, digest, blob, recognise=True)
-        if record.reason is not None and usual.reason is None:
-            return parser_digest, usual
-        return digest, record
+        return digest, self._record(content, digest, blob, recognised_after=usual)
 
     def _record(
-        self, content: ContentHash, parser_digest: Digest, blob: Blob, *, recognise: bool = False
+        self,
+        content: ContentHash,
+        parser_digest: Digest,
+        blob: Blob,
+        *,
+        recognised_after: ParsedRecord | None = None,
     ) -> ParsedRecord:
         record = self.texts.parsed(content, parser_digest)
         if record is None or any(self.raw.get(one) is None for _, _, one in record.attachments):
             # A release that was imported brings texts, but no bytes of attachments.
-            record = self._parse(blob, recognise=recognise)
+            record = self._parse(blob, recognise=recognised_after is not None)
+            if record.reason is not None and recognised_after is not None and recognised_after.reason is None:
+                record = recognised_after
             self.texts.put_parsed(content, parser_digest, record)
         return record
 

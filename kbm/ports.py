@@ -41,7 +41,10 @@ Vectors = NDArray[np.float32]
 
 
 class Connector(Protocol):
-    """Reads one source. The core around it owns cursors, deletions, the brake, retries and readers."""
+    """Reads one source. The core around it owns cursors, deletions, the brake, retries and readers.
+
+    A class that was never run against a real system says ``proven_live = False``: ``kbm sources`` then tells so.
+    """
 
     kind: ClassVar[str]
     url_is_path: ClassVar[bool]

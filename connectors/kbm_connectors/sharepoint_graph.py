@@ -28,6 +28,8 @@ PER_ANSWER = 200
 BATCH = 20
 """Requests one batch may hold."""
 MAX_ROUNDS = 100_000
+TOP = "root"
+"""What Graph calls the library's own folder."""
 GONE = 410
 NOT_SHOWN = frozenset({403, 404})
 
@@ -70,7 +72,7 @@ class Graph:
         """
         found: dict[str, Item] = {}
         asked: set[str] = set()
-        url = link or self._url(f"{VERSION}/drives/{drive}/root/delta?$top={PER_ANSWER}")
+        url = link or self._url(f"{VERSION}/drives/{drive}/{TOP}/delta?$top={PER_ANSWER}")
         for _ in range(MAX_ROUNDS):
             reply = self._follow(url, headers=_SHARING, also=frozenset({GONE}))
             if reply.status == GONE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
@@ -56,7 +55,7 @@ class SharePointSettings(SourceSettings):
     anonymous: tuple[Reader, ...] = Field(
         default=(), description="Readers that a link for anybody stands for; empty: nobody."
     )
-    readers_map: Mapping[str, Reader] = Field(
+    readers_map: dict[str, Reader] = Field(
         default_factory=dict, description="Other names for people and groups, by their name in SharePoint."
     )
     full_every_hours: int = Field(

@@ -26,6 +26,7 @@ SITE = "/sites/qualität"
 PER_ANSWER = 2
 DRIVE = "b!-RIj2DuyvEyV1T4NlOaMHk8XkS"
 ROOT = "01ROOT"
+TOP = "root"
 
 Permission = dict[str, Any]
 
@@ -204,7 +205,7 @@ class SharePointStub(FakeWeb):
                 told[item.id]["@microsoft.graph.sharedChanged"] = "True"
         at, last = int(asked.params.get("at", 0)), asked.params.get("upto") or str(self._n)
         said: dict[str, Any] = {"value": list(told.values())[at : at + PER_ANSWER]}
-        here = f"{self.url}/v1.0/drives/{drive}/root/delta"
+        here = f"{self.url}/v1.0/drives/{drive}/{TOP}/delta"
         if at + PER_ANSWER < len(told):
             said["@odata.nextLink"] = f"{here}?token={since}&at={at + PER_ANSWER}&upto={last}"
         else:

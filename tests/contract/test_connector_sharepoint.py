@@ -414,7 +414,7 @@ def test_no_link_leads_the_token_away_from_graph(site: SharePointStub, stored: C
     with pytest.raises(ConnectorUnavailable, match="leads away from Graph"):
         list(site.connect().scan(None))
     assert isinstance(stored.cursor, dict)
-    moved: Json = {**stored.cursor, "links": {DRIVE: f"{other.url}/v1.0/drives/x/root/delta?token=1"}}
+    moved: Json = {**stored.cursor, "links": {DRIVE: f"{other.url}/v1.0/drives/x/delta?token=1"}}
     site.fault = None
     with pytest.raises(ConnectorUnavailable, match="leads away from Graph"):
         list(site.connect().scan(moved))

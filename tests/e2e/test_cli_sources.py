@@ -129,3 +129,19 @@ def test_connect_refuses_what_it_cannot_use_and_repeats_no_value(run: Run, wrong
 
     assert code == 2
     assert "hunter2" not in told + error
+
+
+def test_a_connector_that_never_met_a_live_server_is_called_unproven(run: Run, tmp_path: Path) -> None:
+    assert source(run)["proven_live"] is True
+    with (tmp_path / "kbm.toml").open("a") as file:
+        file.write(
+            '\n[sources.wiki]\nkind = "confluence"\nurl = "https://wiki.keller.example"\nreaders = []\n'
+        )
+    _, told, _ = run("sources", "--json")
+    _, shown, _ = run("sources")
+
+    assert {one["source"]: one["proven_live"] for one in json.loads(told)["sources"]} == {
+        "docs": True,
+        "wiki": False,
+    }
+    assert "unproven: built from published samples" in shown

@@ -110,7 +110,10 @@ class Connect:
         kind, settings = self._recognised(url, kind)
         settings = {**settings, **(more or {})}
         for other, keys in self.known.items():
-            if "url" in settings and keys.get("url") == settings["url"] and keys.get("kind") == kind:
+            # One database has many views, each of which may be a source.
+            what = [key for key in ("url", "view", "query") if key in settings]
+            same = "url" in settings and all(keys.get(key) == settings[key] for key in what)
+            if same and keys.get("kind") == kind:
                 raise UsageError(
                     f"source {other!r} reads {_shown(url)} already; nothing was changed",
                     hint=f"`kbm check` tries it; edit [sources.{other}] in {self.config.name} to change it",

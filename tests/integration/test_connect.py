@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,6 +144,25 @@ def test_a_workbook_gets_a_profile_too(root: Path) -> None:
         "title": "Kunde {Kunde}",
     }
     assert [one.title for one in made.samples] == ["Kunde Müller", "Kunde Maier"]
+
+
+def test_views_of_one_database_become_sources_of_their_own(root: Path) -> None:
+    with closing(sqlite3.connect(root / "erp.sqlite")) as database, database:
+        database.execute("CREATE TABLE customers AS SELECT '007' AS nr, 'Bond' AS name")
+        database.execute("CREATE VIEW prices AS SELECT '000123' AS nr, '1,50' AS price")
+    with opened(root) as kbm:
+        with pytest.raises(ConfigError, match="There is: prices, customers"):
+            kbm.connect.propose(str(root / "erp.sqlite"))
+        kbm.connect.write(kbm.connect.propose(str(root / "erp.sqlite"), more={"view": "prices"}))
+    with opened(root) as kbm:
+        with pytest.raises(UsageError, match="'erp' reads"):
+            kbm.connect.propose(str(root / "erp.sqlite"), more={"view": "prices"})
+        other = kbm.connect.propose(str(root / "erp.sqlite"), more={"view": "customers"})
+        kbm.sync.run(kbm.source_to_sync("erp"), NoProgress())
+        stored = kbm.catalogue.documents.known("erp")
+
+    assert stored.keys() == {"000123"}
+    assert (other.name, other.settings["profile"]["columns"]) == ("erp-2", ["nr", "name"])
 
 
 def test_an_archive_and_a_repository_are_recognised(root: Path) -> None:

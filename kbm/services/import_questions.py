@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from kbm.domain.identity import digest
 from kbm.domain.people import Entry
 from kbm.domain.question_log import PastQuestion
 from kbm.services.needs import Audit
@@ -36,9 +37,15 @@ class ImportQuestions:
 
         *vouched*: who imports them stands for their being kept and read here, names of people included.
         """
+        # Logged before, once for the same content: the two databases have no transaction in common, and what is
+        # stored without its entry would stay so.
+        told = digest("imported", *(repr(one.question) for one in questions))[:16]
+        detail: dict[str, str | int | float | bool | None] = {
+            "questions": len(questions),
+            "content": told,
+            "vouched": vouched,
+        }
+        self.audit.append_once(Entry(who=who, action="questions_imported", subject=gpt, detail=detail))
         n_new, n_more = self.imported.add(gpt, questions, who if vouched else None)
-        if n_new or n_more:
-            detail = {"questions": len(questions), "new": n_new, "vouched": vouched}
-            self.audit.append(Entry(who=who, action="questions_imported", subject=gpt, detail=detail))
         log.info("questions_imported", gpt=gpt, questions=len(questions), new=n_new, more=n_more)
         return ImportedFile(n_questions=len(questions), n_new=n_new, n_more=n_more)

@@ -277,6 +277,7 @@ class Audit(Protocol):
     """See :class:`kbm.store.audit.Audit`."""
 
     def append(self, entry: Entry) -> None: ...
+    def append_once(self, entry: Entry) -> None: ...
 
 
 class TraceFiles(Protocol):

@@ -56,6 +56,18 @@ class Audit:
         with self._writes.begin() as connection:
             append(connection, entry, at=self._clock.now())
 
+    def append_once(self, entry: Entry) -> None:
+        """Log a decision unless it is logged already, by the same person with the same detail."""
+        same = (
+            (audit.c.who == entry.who)
+            & (audit.c.action == entry.action)
+            & (audit.c.subject == entry.subject)
+            & (audit.c.detail == to_json(dict(entry.detail)))
+        )
+        with self._writes.begin() as connection:
+            if connection.execute(select(audit.c.id).where(same).limit(1)).first() is None:
+                append(connection, entry, at=self._clock.now())
+
     def entries(self) -> list[LoggedEntry]:
         """List all entries, oldest first."""
         with self._reads.connect() as connection:

@@ -218,7 +218,7 @@ def test_a_query_with_an_order_keeps_it_and_may_hold_percent_and_colon(cluster: 
     query = "SELECT list, name, '12:30 %s :x' AS t FROM erp.prices WHERE name LIKE '%r%' ORDER BY price DESC;"
     read = rows(cluster.connector(view="", query=query, profile={"key": "list"}))["Händler"]
 
-    assert [row[1:] for row in read["Händler"]] == [
+    assert [row[1:] for row in read] == [
         ["Rohr, gebogen", "12:30 %s :x"],
         ["Schraube 100%", "12:30 %s :x"],
     ]

@@ -135,6 +135,9 @@ class MediaWikiConnector:
             return {"url": f"{parts.scheme}://{parts.netloc}{before}/api.php"}
         # Where most installations keep it when pages have short addresses.
         is_page = path.startswith("/wiki/") and not path.endswith(".php")
+        is_page = is_page and not parts.hostname.endswith(
+            ".atlassian.net"
+        )  # Confluence's pages lie there too
         return {"url": f"{parts.scheme}://{parts.netloc}/w/api.php"} if is_page else None
 
     def check(self) -> list[str]:

@@ -32,13 +32,15 @@ TOP = "root"
 """What Graph calls the library's own folder."""
 GONE = 410
 NOT_SHOWN = frozenset({403, 404})
+_LOST = frozenset({400, 404, GONE})
+"""How Graph refuses a link it gave once; if the library itself is at fault, listing it tells so."""
 
 _SHARING = {"Prefer": "deltashowremovedasdeleted, deltatraversepermissiongaps, deltashowsharingchanges"}
 """Items whose permissions changed are listed too, with ``@microsoft.graph.sharedChanged``."""
 
 
 class TokenTooOld(Exception):  # what changed since then cannot be told any more: list everything
-    """Graph answered 410."""
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class Graph:
         asked: set[str] = set()
         url = link or self._url(f"{VERSION}/drives/{drive}/{TOP}/delta?$top={PER_ANSWER}")
         for _ in range(MAX_ROUNDS):
-            reply = self._follow(url, headers=_SHARING, also=frozenset({GONE}))
-            if reply.status == GONE:
+            reply = self._follow(url, headers=_SHARING, also=_LOST if link else frozenset({GONE}))
+            if reply.status in _LOST:
                 raise TokenTooOld
             answer = self._object(reply)
             for item in self._value(answer):

@@ -85,7 +85,8 @@ class SharePointStub(FakeWeb):
     names: dict[str, str] = field(default_factory=dict)  # of libraries
     roles: tuple[str, ...] = ("Sites.FullControl.All",)
     now: datetime = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-    oldest: int = 0  # tokens below are answered with 410
+    oldest: int = 0  # tokens below are not known any more
+    lost_status: int = 410
     tokens: list[str] = field(default_factory=list)
     token_fails: int = 0
     batch_status: int = 200
@@ -186,7 +187,7 @@ class SharePointStub(FakeWeb):
         if since and since < self.oldest:
             return Answer(
                 b'{"error":{"code":"resyncRequired"}}',
-                status=410,
+                status=self.lost_status,
                 headers={"Location": f"{self.url}/v1.0/x?token=0"},
             )
         sees_sharing = "deltashowsharingchanges" in preferred(asked) and self.roles == (

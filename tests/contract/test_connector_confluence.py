@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from kbm_connectors.confluence import ConfluenceConnector
 from kbm_connectors.confluence_storage import as_html
+from kbm_connectors.mediawiki import MediaWikiConnector
 
 from kbm.domain.sync import Brake, Event, Failed, Json, Mark, Ref, plan_sync
 from kbm.errors import ConfigError, ConnectorError, ConnectorRefused, ConnectorUnavailable
@@ -83,7 +84,7 @@ def stored(wiki: ConfluenceStub) -> Core:
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("full", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_fault_at_any_request_deletes_a_page_that_is_there(
     wiki: ConfluenceStub, stored: Core, fault: str, full: bool
 ) -> None:
@@ -450,6 +451,8 @@ def test_settings_that_cannot_be_used_are_told(
 )
 def test_an_address_is_told_by_its_look(url: str, found: dict[str, object] | None, tmp_path: Path) -> None:
     assert ConfluenceConnector.recognises(url, tmp_path) == found
+    if found:
+        assert MediaWikiConnector.recognises(url, tmp_path) is None
 
 
 def test_a_sync_stores_pages_survives_an_outage_and_withdraws_the_trash(
@@ -478,6 +481,8 @@ def test_a_sync_stores_pages_survives_an_outage_and_withdraws_the_trash(
         assert sorted(known) == ["10", "11", "12", "14", "15"]
         assert known["12"].readers == frozenset({"group:HR"})
         assert not [asked for asked in wiki.asked if "export_view" in str(asked.params)]
+    left = [path.read_bytes() for path in (tmp_path / "kbm").rglob("*") if path.is_file()]
+    assert not [data for data in left if PASSWORD.encode() in data]
 
 
 def test_a_run_that_dies_between_two_documents_fetches_only_the_rest(

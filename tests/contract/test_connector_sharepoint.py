@@ -90,7 +90,7 @@ def stored(site: SharePointStub) -> Core:
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("full", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_fault_at_any_request_deletes_a_file_that_is_there(
     site: SharePointStub, stored: Core, fault: str, full: bool
 ) -> None:
@@ -158,8 +158,9 @@ def test_changes_are_asked_for_by_the_link_that_was_given(site: SharePointStub, 
     assert "deltashowsharingchanges" in preferred(site.asked[-1])
 
 
-def test_a_link_that_is_too_old_lists_everything(site: SharePointStub, stored: Core) -> None:
-    site.oldest = 1000
+@pytest.mark.parametrize("status", [410, 404])
+def test_a_link_that_is_too_old_lists_everything(site: SharePointStub, stored: Core, status: int) -> None:
+    site.oldest, site.lost_status = 1000, status
 
     plan = stored.sync(site.connect())
 

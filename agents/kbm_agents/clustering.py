@@ -49,7 +49,7 @@ class Cuts:
     theme: float
 
 
-ENGLISH = Cuts(low=0.42, high=0.54, looser=0.08, theme=0.32)
+ENGLISH = Cuts(low=0.45, high=0.54, looser=0.10, theme=0.32)
 OTHER = Cuts(low=0.45, high=0.50, looser=0.10, theme=0.34)
 """For texts in a language that the embedder was not trained on: it finds unrelated ones too near."""
 WORDS = Cuts(low=0.26, high=0.36, looser=0.05, theme=0.16)

@@ -40,12 +40,12 @@ class Limits:
     unsure: float
 
 
-EMBEDDED = Limits(near=0.30, there=0.52, hints=0.36, covers=0.5, unsure=0.06)
+EMBEDDED = Limits(near=0.27, there=0.52, hints=0.36, covers=0.5, unsure=0.06)
 WORDS = Limits(near=0.25, there=0.6, hints=0.4, covers=0.75, unsure=0.08)
 FIRST_HITS = 8
 LEAST_WORDS = 60
 """Words of a document below which it says little."""
-CLASHING = 1 / 3
+CLASHING = 0.25
 """Share of the questions whose passages must contradict each other: one may lie beside a contradiction by chance."""
 _N_EVIDENCE = 5
 

@@ -99,7 +99,7 @@ def test_just_below_the_limit_the_owner_is_asked_whether_it_answers() -> None:
 
 
 def test_where_little_is_near_the_owner_is_asked_whether_it_is_in_scope() -> None:
-    found = diagnose([evidence(window(score=0.33))])
+    found = diagnose([evidence(window(score=0.3))])
 
     assert (found.cause, found.second, found.ask) == (
         Cause.MISSING,

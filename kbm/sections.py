@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from kbm.domain.chat import EXTRACTIVE
+from kbm.domain.healing import HEALABLE
 from kbm.domain.sync import Brake
 
 LANGUAGES = ("de", "en", "fr")
@@ -72,11 +73,18 @@ def _secret_ref(value: str) -> str:
     return value
 
 
+def _heal(value: str) -> str:
+    if value not in HEALABLE:
+        raise ValueError(f"choose from {', '.join(HEALABLE)}; nothing else is done without asking")
+    return value
+
+
 Reader = Annotated[str, AfterValidator(_reader)]
 SecretRef = Annotated[str, AfterValidator(_secret_ref)]
 Language = Annotated[str, AfterValidator(_language)]
 Chat = Annotated[str, AfterValidator(_chat)]
 Duration = Annotated[str, AfterValidator(_duration)]
+Heal = Annotated[str, AfterValidator(_heal)]
 Freeze = Annotated[str, AfterValidator(_freeze)]
 SynonymWord = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -258,6 +266,17 @@ class AnswersSection(Section):
         return self
 
 
+class ReviewSection(Section):
+    """What agents may do by themselves."""
+
+    heal: tuple[Heal, ...] = Field(
+        default=(),
+        description="What may be mended at night without asking: 'refresh_source' (list a source that failed whole), "
+        "'reparse' (read documents in quarantine again), 'rebuild_index' (from what is stored). Empty: nothing. "
+        "Each try is in the audit log, and comes ever more rarely.",
+    )
+
+
 class GptSection(Section):
     """One assistant."""
 
@@ -280,6 +299,7 @@ class GptSection(Section):
     )
     answers: AnswersSection = Field(default=AnswersSection())
     release: ReleaseSection = Field(default=ReleaseSection())
+    review: ReviewSection = Field(default=ReviewSection())
 
 
 class ChatSection(Section):

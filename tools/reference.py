@@ -45,6 +45,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[gpts.NAME.people]", sections.PeopleSection),
     ("[gpts.NAME.answers]", sections.AnswersSection),
     ("[gpts.NAME.release]", sections.ReleaseSection),
+    ("[gpts.NAME.review]", sections.ReviewSection),
     ("[chat]", sections.ChatSection),
     ("[report]", sections.ReportSection),
     ("[access]", sections.AccessSection),

@@ -17,6 +17,7 @@ from kbm.sections import hours
 from kbm.services.carry_out import CarryOut
 from kbm.services.company_index import CompanyIndex
 from kbm.services.decide import Decide
+from kbm.services.heal import Heal
 from kbm.services.look_up import look_up
 from kbm.services.overlays import Overlays
 from kbm.services.preview import PreviewFix
@@ -186,6 +187,19 @@ class Reviewing:
             source_to_sync=kbm.source_to_sync,
             forget_cursor=kbm.catalogue.sources.forget_cursor,
             read_again=kbm.catalogue.documents.read_again,
+            forget_failures=kbm.catalogue.texts.forget_failures,
+        )
+
+    @cached_property
+    def heal(self) -> Heal:
+        """Mend by itself what owners allowed."""
+        kbm = self._kbm
+        return Heal(
+            suggestions=kbm.catalogue.suggestions,
+            healing=kbm.catalogue.healing,
+            carry_out=self.carry_out,
+            allowed=lambda gpt: kbm.gpt_settings(gpt).review.heal,
+            clock=kbm.clock,
         )
 
     @cached_property
@@ -217,6 +231,7 @@ class Reviewing:
             look_up=self._look_up,
             detect=self._detect,
             clock=kbm.clock,
+            rests=self.heal.rests,
         )
 
     def _detect(self, window: ReviewWindow, lookup: Lookup, progress: Progress) -> Detected:

@@ -174,6 +174,7 @@ class Kbm(Journaling, Keeping):
             erase=self.erase,
             clock=self.clock,
             review=self.reviewing.review_one,
+            heal=lambda gpt, progress: self.reviewing.heal.run(gpt, progress),
         )
 
     @cached_property

@@ -31,13 +31,13 @@ from kbm.domain.known_gaps import GapState
 from kbm.domain.language import guess_language
 from kbm.domain.people import Entry
 from kbm.domain.suggestions import (
-    IN_EFFECT,
+    IN_RELEASES,
     UNDECIDED,
     Asked,
     Suggestion,
     SuggestionState,
 )
-from kbm.errors import DecisionConflict, NotAllowed, UsageError
+from kbm.errors import DecisionConflict, KbmError, LeaseLost, NotAllowed, UsageError
 from kbm.ports import Clock, Progress
 from kbm.services.approvals import targets_of
 from kbm.services.carry_out import CarryOut
@@ -96,9 +96,9 @@ class Decide:
         self._ensure_proved(found)
         detail = {"fix": fix_digest(found.fix), "seen": seen, "kind": str(found.fix.kind)}
         entry = Entry(who=who, action="suggestion.approve", subject=id, detail=detail, reason=reason)
-        done = self.suggestions.decide(found, replace(found, state=SuggestionState.APPROVED), entry)
-        if golden:
-            self._put_golden(done, golden)
+        done = self.suggestions.decide(
+            found, replace(found, state=SuggestionState.APPROVED), entry, _wordings(found, golden)
+        )
         log.info("suggestion_approved", gpt=done.gpt, suggestion=id, kind=done.fix.kind)
         return self._bring_about(done, who, progress)
 
@@ -114,6 +114,8 @@ class Decide:
         entry = Entry(who=who, action="suggestion.reject", subject=id, reason=reason)
         done = self.suggestions.decide(found, replace(found, state=SuggestionState.REJECTED), entry)
         self._drop_draft(done)
+        if found.state is SuggestionState.REOPENED:
+            self._take_back(found)
         return done
 
     def snooze(self, id: str, *, until: datetime, who: str) -> Suggestion:
@@ -171,24 +173,37 @@ class Decide:
             raise UsageError("taking a decision back needs its reason", hint='say it with --reason "…"')
         found = self.suggestions.get(id)
         self._ensure_may_decide(found, who)
-        back = {*IN_EFFECT, SuggestionState.REJECTED, SuggestionState.SNOOZED}
+        back = {*IN_RELEASES, SuggestionState.REJECTED, SuggestionState.SNOOZED}
         if found.state not in back:
             raise UsageError(f"suggestion {id} is {found.state}: there is no decision to take back")
         entry = Entry(who=who, action="suggestion.undo", subject=id, reason=reason)
         after = replace(found, state=SuggestionState.OPEN, snoozed_until=None, applied_in="")
         done = self.suggestions.decide(found, after, entry)
-        if found.state in IN_EFFECT:
+        if found.state in IN_RELEASES:
             self._take_back(found)
         return done
 
     def settle(self, gpt: str, progress: Progress) -> None:
         """Do again what decisions should have brought about, and note what the live release has of them."""
         live = self.releases.live(gpt)
+        every = self.suggestions.all(gpt)
+        self.overlays.keep_only(
+            gpt,
+            overlays=[one.id for one in every if one.state in IN_RELEASES],
+            drafts=[one.id for one in every if one.state in UNDECIDED],
+        )
+        self._drop_golden(gpt, [one for one in every if one.state not in IN_RELEASES])
         for one in self.suggestions.all(gpt, [SuggestionState.APPROVED]):
             if live is not None and one.id in live.approved.suggestions:
                 self.suggestions.come_into_effect([one.id], str(live.version))
             elif one.route is not Route.REQUEST:
-                self._bring_about(one, one.decided_by, progress)
+                try:
+                    self._bring_about(one, one.decided_by, progress)
+                except LeaseLost:
+                    raise
+                except KbmError as error:
+                    # A source that is down must not keep agents from looking; it is tried again the next night.
+                    log.warning("decision_not_in_effect", gpt=gpt, suggestion=one.id, why=error.code)
 
     # -- what it takes ---------------------------------------------------------------------------------------
 
@@ -270,6 +285,9 @@ class Decide:
             case OutOfScope():
                 if one.proposal.gap:
                     self.gaps.set_state(one.proposal.gap, GapState.OPEN)
+        self._drop_golden(one.gpt, [one])
+
+    def _drop_golden(self, one: Suggestion) -> None:
         prefix = f"{_name(one)}-"
         for each in self.golden.all(one.gpt):
             if each.id.startswith(prefix):
@@ -279,31 +297,29 @@ class Decide:
         if isinstance(one.fix, AddOverlay):
             self.overlays.drop_draft(one.gpt, one.id)
 
-    def _put_golden(self, one: Suggestion, wordings: Sequence[str]) -> None:
-        """Store neutral wordings; what they expect is what the gap's questions were answered from in the proof."""
-        draft = f"{drafts_of(one.gpt)}:{one.id}"
-        expected = targets_of(one.fix, f"@overlays.{one.gpt}:{one.id}")
-        if not expected and one.preview is not None:
-            items = [
-                each.after.items[0]
-                for each in one.preview.replayed
-                if each.asked is Asked.GAP and each.after.items and each.after.items[0] != draft
-            ]
-            expected = tuple(dict.fromkeys(items))[:3]
-        self.golden.put(
-            one.gpt,
-            [
-                GoldenQuestion(
-                    id=f"{_name(one)}-{n}",
-                    question=text,
-                    language=guess_language(text) or "",
-                    expected=expected,
-                    readers=(EVERYONE,),
-                    origin=f"{GAP_ORIGIN}{one.proposal.gap or one.id}",
-                )
-                for n, text in enumerate(wordings, start=1)
-            ],
+
+def _wordings(one: Suggestion, texts: Sequence[str]) -> list[GoldenQuestion]:
+    """Make tests of neutral wordings, expecting what the gap's questions were answered from in the proof."""
+    draft = f"{drafts_of(one.gpt)}:{one.id}"
+    expected = targets_of(one.fix, f"@overlays.{one.gpt}:{one.id}")
+    if not expected and one.preview is not None:
+        items = [
+            each.after.items[0]
+            for each in one.preview.replayed
+            if each.asked is Asked.GAP and each.after.items and each.after.items[0] != draft
+        ]
+        expected = tuple(dict.fromkeys(items))[:3]
+    return [
+        GoldenQuestion(
+            id=f"{_name(one)}-{n}",
+            question=text,
+            language=guess_language(text) or "",
+            expected=expected,
+            readers=(EVERYONE,),
+            origin=f"{GAP_ORIGIN}{one.proposal.gap or one.id}",
         )
+        for n, text in enumerate(texts, start=1)
+    ]
 
 
 def _golden(one: Suggestion, n: int, draft: DraftGolden) -> GoldenQuestion:

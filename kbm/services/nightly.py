@@ -20,6 +20,7 @@ import structlog
 from kbm.domain.calendar import frozen, train_leaves
 from kbm.domain.canary import Canary
 from kbm.domain.evaluation import GateReport
+from kbm.domain.healing import Healed
 from kbm.domain.internal import COMPANY
 from kbm.domain.releases import Release, ReleaseState
 from kbm.domain.sync import SyncPlan
@@ -111,6 +112,7 @@ class Night:
     unlisted: list[SyncPlan] = field(default_factory=list)
     gpts: list[GptNight] = field(default_factory=list)
     reviews: list[Reviewed] = field(default_factory=list)
+    healed: list[Healed] = field(default_factory=list)
     upkeep: list[KbmError] = field(default_factory=list)
     """What could not be tidied up; nothing that answers depends on it."""
     died: KbmError | None = None
@@ -158,6 +160,8 @@ class Nightly:
     clock: Clock
     review: Callable[[str, Progress], Reviewed] | None = None
     """Lets agents look at a GPT after it was brought up to date; nothing that answers depends on it."""
+    heal: Callable[[str, Progress], list[Healed]] | None = None
+    """Mends what its owner allowed to be mended without asking."""
 
     def run(
         self,
@@ -194,6 +198,8 @@ class Nightly:
         self._tidy(night, self.forget.run)
         for gpt, _ in gpts:
             self._tidy(night, partial(self._review, night, gpt.name, progress))
+        for gpt, _ in gpts:
+            self._tidy(night, partial(self._heal, night, gpt.name, progress))
         if self.review is not None:
             self._tidy(night, partial(self._compact, night, COMPANY, progress))
         return night
@@ -201,6 +207,10 @@ class Nightly:
     def _review(self, night: Night, gpt: str, progress: Progress) -> None:
         if self.review is not None and self.releases.live(gpt) is not None:
             night.reviews.append(self.review(gpt, progress))
+
+    def _heal(self, night: Night, gpt: str, progress: Progress) -> None:
+        if self.heal is not None:
+            night.healed += self.heal(gpt, progress)
 
     def _compact(self, night: Night, gpt: str, progress: Progress) -> None:
         night.upkeep += self.compact.after_publish(gpt, progress).problems

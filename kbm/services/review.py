@@ -84,6 +84,8 @@ class Review:
     look_up: Callable[[GptToReview, Release], Lookup]
     detect: Callable[[ReviewWindow, Lookup, Progress], Detected]
     clock: Clock
+    rests: Callable[[Suggestion], bool]
+    """Tells whether a task that was done is not to be proposed again yet."""
 
     def run(self, to_review: GptToReview, progress: Progress) -> Reviewed:
         """Review one GPT.
@@ -180,6 +182,8 @@ class Review:
         )
         if before is None or before.state is SuggestionState.EXPIRED:
             return fresh
+        if before.state is SuggestionState.APPLIED and before.route is Route.TASK:
+            return None if self.rests(before) else fresh
         if before.state in IN_EFFECT:
             return None
         if before.state is SuggestionState.REJECTED:

@@ -15,6 +15,7 @@ from kbm.store.documents import Documents
 from kbm.store.engine import open_database
 from kbm.store.erasure import Erasures
 from kbm.store.golden import Golden
+from kbm.store.healing import Healing
 from kbm.store.imported import Imported
 from kbm.store.journal import Journal
 from kbm.store.keys import Keys
@@ -51,6 +52,7 @@ class Catalogue:
     sources: Sources
     overview: Overview
     suggestions: Suggestions
+    healing: Healing
     _engine: Engine
 
     def tracing(self, folder: Path, journal: Journal) -> Tracing:
@@ -88,6 +90,7 @@ def open_catalogue(folder: Path, clock: Clock) -> Catalogue:
         sources=Sources(engine, clock),
         overview=Overview(engine),
         suggestions=Suggestions(engine, clock),
+        healing=Healing(engine, clock),
         _engine=engine,
     )
 

@@ -296,6 +296,15 @@ suggestion = Table(
     Index("ix_suggestion_gpt_state", "gpt", "state"),
 )
 
+healing = Table(
+    "healing",
+    catalogue,
+    Column("subject", String, primary_key=True),  # hash of a source, a document, or a GPT with its index
+    Column("n", Integer, nullable=False),  # tries in a row
+    Column("at", String, nullable=False),
+    Column("problem", Text, nullable=False),  # empty where it worked
+)
+
 lease = Table(
     "lease",
     catalogue,

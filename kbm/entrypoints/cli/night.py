@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from kbm.domain.healing import Healed
 from kbm.entrypoints.cli.context import Json, opened, who
 from kbm.entrypoints.cli.releases import build_json, gate_json, in_words, note_no_embedder
 from kbm.entrypoints.cli.render import TerminalProgress, counted, err, fail, out, plain, print_json
@@ -84,8 +85,16 @@ def show_night(night: Night, *, as_json: bool, reported: Reported | None = None)
             out.print(f"{one.gpt}: {'live stays ' + one.live if one.live else 'nothing is live'}")
         for step in one.steps:
             out.print(in_words(one.gpt, step.build) + _fate(one, step))
+    for tried in night.healed:
+        out.print(plain(f"{tried.gpt}: {in_one_line(tried)}"))
     if reported:
         show_reported(reported)
+
+
+def in_one_line(tried: Healed) -> str:
+    """Say what was tried without asking, and how it ended."""
+    of = f" {tried.source}" if tried.source else f" ({counted(tried.n, 'document')})" if tried.n > 1 else ""
+    return f"{tried.kind}{of} by itself: {tried.problem or 'done'}"
 
 
 def show_reported(reported: Reported) -> None:
@@ -145,6 +154,10 @@ def _night_json(night: Night) -> dict[str, Any]:
         "failed_sources": {name: str(error) for name, error in night.failed_sources.items()},
         "died": str(night.died) if night.died else None,
         "upkeep_failed": [str(error) for error in night.upkeep],
+        "healed": [
+            {"gpt": one.gpt, "suggestion": one.suggestion, "kind": one.kind, "problem": one.problem or None}
+            for one in night.healed
+        ],
         "gpts": [
             {
                 "gpt": one.gpt,

@@ -155,6 +155,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("gpt", "id", name=op.f("pk_golden_question")),
     )
     op.create_table(
+        "healing",
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_healing")),
+    )
+    op.create_table(
         "job",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),

@@ -30,7 +30,7 @@ class Limits:
 
     ``near`` is the cosine (the coverage without an embedder) below which nothing is near; ``there`` the score from
     which a passage is there, ``hints`` from which a very short document means to be it; ``covers`` the share of the
-    question's words that a passage must hold to be enough; ``unsure`` how near a limit two causes are about as likely.
+    question's words that a passage must hold to be enough; ``unsure`` how near a limit two causes are as likely.
     """
 
     near: float

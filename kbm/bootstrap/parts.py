@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import cast
 
 from kbm import __version__, registry
@@ -15,9 +15,10 @@ from kbm.domain.chat import EXTRACTIVE
 from kbm.domain.decisions import GptPeople
 from kbm.domain.documents import EVERYONE
 from kbm.domain.identity import Digest, digest
+from kbm.domain.internal import overlays_of
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retention import Retention
-from kbm.domain.suggestions import IN_EFFECT
+from kbm.domain.suggestions import IN_RELEASES
 from kbm.errors import KbmError, NotFound
 from kbm.ports import (
     Connector,
@@ -26,6 +27,7 @@ from kbm.prompts import answer_prompt
 from kbm.sections import GptSection, SourceSection, hours
 from kbm.services.approvals import approved_of
 from kbm.services.build import GptToBuild
+from kbm.services.check_sources import CheckSources, ConfiguredSource
 from kbm.services.nightly import NightPolicy
 from kbm.services.rerank import reranker_id
 from kbm.services.sync import SourceToSync
@@ -80,6 +82,25 @@ class Parts(Plugins):
             return True
         return bool(getattr(made, "proven_live", True))
 
+    @cached_property
+    def check_sources(self) -> CheckSources:
+        """Say of each source what works and what a person must do."""
+        gpts = self.settings.gpts
+        return CheckSources(
+            configured={
+                name: ConfiguredSource(
+                    kind=section.kind,
+                    readers=frozenset(section.readers),
+                    gpts=frozenset(gpt for gpt, of in gpts.items() if name in of.sources),
+                )
+                for name, section in self.settings.sources.items()
+            },
+            connector=lambda name: self.source_to_sync(name).connector,
+            is_proven_live=self.is_proven_live,
+            stored=self.catalogue.documents,
+            plans=self.catalogue.plans,
+        )
+
     def _connector(self, name: str, section: SourceSection) -> Connector:
         if name in self._connectors:
             return self._connectors[name]
@@ -133,14 +154,15 @@ class Parts(Plugins):
             prefer=section.answers.prefer,
             reranker=reranker_id(self.reranker) if self.reranker else "",
         )
-        decided = self.catalogue.suggestions.all(name, IN_EFFECT)
+        decided = self.catalogue.suggestions.all(name, IN_RELEASES)
+        written = self.catalogue.documents.known(overlays_of(name))
         return GptToBuild(
             name=name,
             sources=section.sources,
             index_spec=self.index_spec(),
             answer_spec=configured,
             tools=_tools(),
-            approved=approved_of(decided, configured, section.sources),
+            approved=approved_of(decided, configured, section.sources, written),
         )
 
     def people_of(self, name: str) -> GptPeople:

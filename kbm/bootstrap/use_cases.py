@@ -23,7 +23,6 @@ from kbm.services.build import Build
 from kbm.services.calibrate import Calibrate
 from kbm.services.canary import RunCanary
 from kbm.services.canary_watch import CanaryWatch
-from kbm.services.check_sources import CheckSources, ConfiguredSource
 from kbm.services.connect import Connect
 from kbm.services.diff import Diff
 from kbm.services.document import ShowDocument
@@ -69,25 +68,6 @@ class Kbm(Journaling, Keeping):
             raw=self.raw,
             parsing=self.parsing,
             room=self.room,
-        )
-
-    @cached_property
-    def check_sources(self) -> CheckSources:
-        """Say of each source what works and what a person must do."""
-        gpts = self.settings.gpts
-        return CheckSources(
-            configured={
-                name: ConfiguredSource(
-                    kind=section.kind,
-                    readers=frozenset(section.readers),
-                    gpts=frozenset(gpt for gpt, of in gpts.items() if name in of.sources),
-                )
-                for name, section in self.settings.sources.items()
-            },
-            connector=lambda name: self.source_to_sync(name).connector,
-            is_proven_live=self.is_proven_live,
-            stored=self.catalogue.documents,
-            plans=self.catalogue.plans,
         )
 
     @cached_property

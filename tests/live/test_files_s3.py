@@ -96,7 +96,7 @@ def admin(moto: str) -> tuple[str, str]:
     return made_key(iam, "admin", {"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 
-def made_key(iam: Any, name: str, *statements: dict[str, object]) -> tuple[str, str]:
+def made_key(iam: Any, name: str, *statements: dict[str, str]) -> tuple[str, str]:
     iam.create_user(UserName=name)
     policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
     iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -19,6 +20,12 @@ os.environ.pop("KBM_CONFIG", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A suite started in the background hands "ignored" down to every command that a test interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector leave alone what was imported and collected: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

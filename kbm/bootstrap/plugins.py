@@ -47,7 +47,7 @@ class Plugins:
     """Storage and plug-ins by configuration. Close it when done.
 
     *connectors* (by source), *embedder* and *chat* take the place of what kbm.toml names: tests give fakes, programs
-    give parts of their own.
+    give parts of their own. *indexes* are those of another folder, or looked at in another way.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class Plugins:
         embedder: Embedder | None = None,
         chat: ChatModel | None = None,
         reranker: Reranker | None = None,
+        indexes: Indexes | None = None,
     ) -> None:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._connectors = connectors or {}
         self._given_embedder = embedder
         self._given_reranker = reranker
+        self._given_indexes = indexes
         self.chat_models = ChatModels(settings, self.clock, chat)
         self.listeners: list[Listener] = []  # are told of every answer
 
@@ -268,7 +270,7 @@ class Plugins:
     @cached_property
     def indexes(self) -> Indexes:
         """Release indexes."""
-        return Indexes(self.settings.data_dir / "index")
+        return self._given_indexes or Indexes(self.settings.data_dir / "index")
 
     @contextmanager
     def _named(self, key: str) -> Iterator[None]:

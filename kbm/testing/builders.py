@@ -9,6 +9,10 @@ from pathlib import Path
 from kbm.bootstrap import Kbm
 from kbm.config import CONFIG_NAME, Settings
 from kbm.domain.chat import EXTRACTIVE
+from kbm.domain.releases import IndexSpec
+from kbm.domain.retrieval import SealedIndex
+from kbm.errors import IndexDamaged, KbmError
+from kbm.indexes import Indexes
 from kbm.ports import ChatModel, Connector, Embedder, Reranker
 from kbm.sections import AnswersSection, ChatSection, GptSection, KbmSection, PeopleSection, SourceSection
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder
@@ -29,6 +33,22 @@ sources = ["docs"]
 people = { owner = "owner@test.example" }
 """
 """A ``kbm.toml`` of the smallest company: one folder, one GPT, no embedder."""
+
+
+class IndexesLookedAtHere(Indexes):
+    """Verifies what was sealed in this process: all the checks of a probe, without the quarter of a second it starts.
+
+    A test in which a mapped file is cut short, or which is about the probe's process, takes the real one.
+    """
+
+    def probe(self, gpt: str, spec: IndexSpec, seq: int) -> SealedIndex:
+        """Verify a sealed release; what is wrong with it is told as a probe tells it."""
+        from kbm_indexes.probe import look
+
+        try:
+            return look(self._path(gpt, spec), seq)
+        except KbmError as error:
+            raise IndexDamaged(f"release {seq} did not pass its probe: {error}") from None
 
 
 def settings(
@@ -82,10 +102,12 @@ def kbm_over(
     chat_tokens_per_day: int | None = None,
     answers: AnswersSection | None = None,
     reranker: Reranker | None = None,
+    indexes: Indexes | None = None,
 ) -> Iterator[Kbm]:
     """Open a kbm whose sources are *connectors*; a single one is the source ``docs``.
 
-    With *chat* its releases are answered from by that model, with *chat_section* alone by what that reaches.
+    With *chat* its releases are answered from by that model, with *chat_section* alone by what that reaches. Sealed
+    releases are looked at in this process, unless *indexes* are given that start one for it.
     """
     by_name = {"docs": connectors} if isinstance(connectors, FakeConnector) else connectors
     made = settings(
@@ -105,8 +127,9 @@ def kbm_over(
         embedder=embedder or FakeEmbedder(),
         chat=chat,
         reranker=reranker,
+        indexes=indexes or IndexesLookedAtHere(made.data_dir / "index"),
     ) as kbm:
         yield kbm
 
 
-__all__ = ["ONE_FOLDER_TOML", "kbm_over", "settings"]
+__all__ = ["ONE_FOLDER_TOML", "IndexesLookedAtHere", "kbm_over", "settings"]

@@ -10,9 +10,10 @@ import pytest
 from kbm.bootstrap import Kbm
 from kbm.domain.releases import ReleaseState
 from kbm.errors import IndexDamaged, KbmError, NotFound, UsageError
+from kbm.indexes import Indexes
 from kbm.services.build import BuildResult
 from kbm.services.retrieve import Caller
-from kbm.testing.builders import kbm_over
+from kbm.testing.builders import IndexesLookedAtHere, kbm_over
 from kbm.testing.fakes import FakeClock, FakeConnector, FakeEmbedder, NoProgress
 
 PAGES = {
@@ -165,9 +166,10 @@ def test_an_earlier_release_still_answers_as_it_did(tmp_path: Path) -> None:
         assert "31 days" in new.passages[0].text
 
 
-def test_a_damaged_candidate_is_not_published_and_live_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("looking", [Indexes, IndexesLookedAtHere])
+def test_a_damaged_candidate_is_not_published_and_live_stays(tmp_path: Path, looking: type[Indexes]) -> None:
     source = FakeConnector(items=dict(PAGES))
-    with kbm_over(tmp_path, source) as kbm:
+    with kbm_over(tmp_path, source, indexes=looking(tmp_path / ".kbm" / "index")) as kbm:
         sync(kbm)
         build(kbm)
         publish(kbm, "1.0.0")
@@ -222,7 +224,7 @@ def test_damaged_indexes_are_written_anew_to_the_same_digest(tmp_path: Path) -> 
         before = embedder.n_embedded
     for path in (tmp_path / ".kbm" / "index").rglob("seg-*.kseg"):
         path.write_bytes(path.read_bytes()[:-100])
-    with kbm_over(tmp_path, source, embedder=embedder) as kbm:
+    with kbm_over(tmp_path, source, embedder=embedder, indexes=Indexes(tmp_path / ".kbm" / "index")) as kbm:
         findings = kbm.rebuild.check("helper")
         fixed = kbm.rebuild.fix("helper", findings, NoProgress())
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from kbm.bootstrap import Kbm
 from kbm.entrypoints.api.app import create_app
+from kbm.indexes import Indexes
 from kbm.testing.builders import kbm_over
 from kbm.testing.fakes import FakeConnector, FakeEmbedder, NoProgress
 
@@ -54,7 +55,12 @@ def test_a_damaged_index_file_is_found_and_rebuilt_to_the_same_digest(
     shutil.copytree(sealed, tmp_path / "copy")
     _damage(max((tmp_path / "copy" / ".kbm" / "index").rglob(name)), how)
     embedder = FakeEmbedder()
-    with kbm_over(tmp_path / "copy", FakeConnector(), embedder=embedder) as kbm:
+    with kbm_over(
+        tmp_path / "copy",
+        FakeConnector(),
+        embedder=embedder,
+        indexes=Indexes(tmp_path / "copy" / ".kbm" / "index"),
+    ) as kbm:
         digests = [one.index_digest for one in kbm.catalogue.releases.all("helper")]
         findings = kbm.rebuild.check("helper")
         kbm.rebuild.fix("helper", findings, NoProgress())

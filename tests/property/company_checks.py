@@ -74,7 +74,11 @@ class CheckedCompany(RuleBasedStateMachine):
     def open(self) -> None:
         """Open kbm anew."""
         self.kbm = Kbm(
-            self.settings, clock=self.clock, connectors={SOURCE: self.connector}, embedder=self.embedder
+            self.settings,
+            clock=self.clock,
+            connectors={SOURCE: self.connector},
+            embedder=self.embedder,
+            indexes=builders.IndexesLookedAtHere(self.settings.data_dir / "index"),
         )
 
     def teardown(self) -> None:

@@ -23,7 +23,7 @@ class PlainParser:
     """Reads txt, log, rst, json, xml, csv and tsv."""
 
     name: ClassVar[str] = "plain"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[frozenset[str]] = frozenset(
         {media_types.TEXT, media_types.CSV, media_types.TSV, media_types.JSON, media_types.XML}
     )

@@ -2,12 +2,13 @@
 
 A byte-order mark decides; then UTF-16 without one (every other byte is NUL), then strict UTF-8, which other
 encodings practically never satisfy by chance, then the Windows code page of Western Europe, in which old ERP
-exports come. Statistical detection is left out on purpose: it guesses exotic code pages for short German texts.
+exports come, or the one of DOS, if accented letters of that one stand inside of words. Statistical detection is left out on purpose: it guesses exotic code pages for short German texts.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 SNIFF_BYTES = 65536
@@ -19,6 +20,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_DOS_LETTER = re.compile(rb"(?<=[A-Za-z])[\x81\x84\x94\x8e\x99\x82\x87](?=[A-Za-z])")
+_WINDOWS_LETTER = re.compile(rb"(?<=[A-Za-z])[\xc0-\xe0\xe2-\xff](?=[A-Za-z])")
 _CONTROLS_OF_TEXT = frozenset("\t\n\r\f\v\x1b\x08\x1a")
 
 
@@ -66,8 +69,9 @@ def _decode(data: bytes, *, cut: bool = False) -> Decoded:
             return Decoded(data[: error.start].decode("utf-8"), "utf-8")
     if _is_damaged_utf8(data):
         return Decoded(data.decode("utf-8", "replace"), "utf-8", lossy=True)
-    text = data.decode("cp1252", "replace")
-    return Decoded(text, "cp1252", "\ufffd" in text)
+    page = "cp850" if _is_dos(data) else "cp1252"
+    text = data.decode(page, "replace")
+    return Decoded(text, page, "\ufffd" in text)
 
 
 def _unmarked_utf16(data: bytes) -> str | None:
@@ -80,6 +84,12 @@ def _unmarked_utf16(data: bytes) -> str | None:
     if head[0::2].count(0) > 0.7 * half and head[1::2].count(0) < 0.1 * half:
         return "utf-16-be"
     return None
+
+
+def _is_dos(data: bytes) -> bool:
+    """Tell the code page of DOS: its ``ü ä ö Ä Ö é ç`` are quotes and signs on Windows, which stand in no word."""
+    head = data[: 16 * SNIFF_BYTES]
+    return len(_DOS_LETTER.findall(head)) > 4 * len(_WINDOWS_LETTER.findall(head))
 
 
 def _is_damaged_utf8(data: bytes) -> bool:

@@ -50,10 +50,11 @@ def test_honest_files_pass() -> None:
 
 
 def test_a_zip_bomb_is_refused_quickly() -> None:
-    before = time.monotonic()
+    data = zeros(120)
+    before = time.process_time()
 
-    assert refused(zeros(120)).reason == Reason.BOMB
-    assert time.monotonic() - before < 3
+    assert refused(data).reason == Reason.BOMB
+    assert time.process_time() - before < 3
 
 
 def test_a_bomb_that_lies_about_its_size_is_refused() -> None:

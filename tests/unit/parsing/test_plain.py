@@ -11,7 +11,7 @@ from kbm.errors import ParseFailed
 from kbm.parsing import media_types, tidy
 from kbm.parsing.plain import PlainParser
 from kbm.parsing.rows import RowsParser
-from kbm.parsing.text_decoding import SNIFF_BYTES, decode, is_text
+from kbm.parsing.text_decoding import SNIFF_BYTES, Decoded, decode, is_text
 from tests.unit.parsing.files import LOREM, blob, only_table, texts
 
 
@@ -28,6 +28,14 @@ def table(data: str | bytes) -> ParsedDocument:
 )
 def test_encodings_are_told_apart(encoding: str) -> None:
     assert texts(text("Größe „5 €“\n\nzwei".encode(encoding))) == ["Größe „5 €“", "zwei"]
+
+
+def test_the_code_page_of_dos_is_told_by_letters_inside_of_words() -> None:
+    dos = "Müller, Straße 4, Öl für Größe 12, réglage, façade"
+    windows = "Er sagte: „Größe 12“ – und „Öl“ für Müller … Straße™, à l’été"
+
+    assert decode(dos.encode("cp850")) == Decoded(dos, "cp850")
+    assert decode(windows.encode("cp1252")) == Decoded(windows, "cp1252")
 
 
 def test_a_few_broken_bytes_do_not_turn_utf8_into_a_code_page() -> None:

@@ -2,7 +2,8 @@
 
 A byte-order mark decides; then UTF-16 without one (every other byte is NUL), then strict UTF-8, which other
 encodings practically never satisfy by chance, then the Windows code page of Western Europe, in which old ERP
-exports come, or the one of DOS, if accented letters of that one stand inside of words. Statistical detection is left out on purpose: it guesses exotic code pages for short German texts.
+exports come, or the one of DOS, if accented letters of that one stand inside of words. Statistical detection is
+left out on purpose: it guesses exotic code pages for short German texts.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ import pytest
 from kbm_connectors.files import FilesConnector
 from kbm_connectors.files_s3_store import original_time
 
+from kbm.bootstrap import Kbm
+from kbm.config import settings_from
 from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, plan_sync
 from kbm.errors import ConfigError, ConnectorRefused, ConnectorUnavailable
 from kbm.testing.contracts.connector import ConnectorContract
@@ -411,3 +413,14 @@ def test_an_address_of_a_bucket_is_recognised(
     url: str, proposed: dict[str, str] | None, tmp_path: Path
 ) -> None:
     assert FilesConnector.recognises(url, tmp_path) == proposed
+
+
+def test_a_bucket_of_another_store_is_another_place(source: Bucket) -> None:
+    text = '[kbm]\nname = "Firma"\nembedder = "none"\n\n[sources.dms]\nkind = "files"\nurl = "s3://dms/a"\n{}'
+    roots = []
+    for store in ("", "https://a.example", "https://b.example"):
+        key = f'endpoint_url = "{store}"\n' if store else ""
+        with Kbm(settings_from(text.format(key), source.root / "kbm.toml")) as kbm:
+            roots.append(kbm.source_to_sync("dms").root)
+
+    assert roots == ["s3://dms/a", "s3://dms/a at https://a.example", "s3://dms/a at https://b.example"]

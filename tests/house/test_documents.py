@@ -19,7 +19,7 @@ from kbm import errors
 from kbm.config import Settings
 from kbm.domain.documents import Reason
 from kbm.entrypoints.api import app as api
-from kbm.entrypoints.api import limits, receipt_schemas, schemas
+from kbm.entrypoints.api import limits, receipt_schemas, schemas, source_schemas
 from kbm.entrypoints.cli.main import app
 from tests.house.repository import ROOT, blocks, commands_in, documents, shipped
 from tools import reference
@@ -30,6 +30,7 @@ SHAPES: list[type[BaseModel]] = [
     schemas.SearchOut,
     receipt_schemas.ReceiptOut,
     schemas.GptsOut,
+    source_schemas.SourcesOut,
     schemas.DocumentOut,
     schemas.Health,
     schemas.Problem,

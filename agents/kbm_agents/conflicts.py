@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from kbm.domain.fixes import PreferDocument, RetireDocument
 from kbm.domain.gaps import Cause
-from kbm.domain.review import Findings, Pair, ReviewWindow
+from kbm.domain.review import Findings, Near, ReviewWindow
 from kbm.domain.suggestions import Proposal
 from kbm.ports import Lookup
 from kbm_agents.clashes import contradict
-from kbm_agents.passages import evidence_of
+from kbm_agents.passages import evidence_of, newer_first
 from kbm_agents.words import words
 
 NEAR = 0.8
@@ -30,16 +30,20 @@ class ConflictsDetector:
         """Compare near passages; those that answers rest on count."""
         if not window.dense:
             return Findings()
-        found: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-        n_same = 0
+        found: dict[tuple[str, str], list[tuple[Near, Near]]] = defaultdict(list)
+        n_same = n_open = 0
         for pair in lookup.pairs(NEAR):
             if set(words(pair.newer.text)) == set(words(pair.older.text)):
                 n_same += 1
-            elif pair.newer.modified != pair.older.modified and contradict(pair.newer.text, pair.older.text):
-                found[pair.newer.item, pair.older.item].append(pair)
+            elif contradict(pair.newer.text, pair.older.text):
+                ordered = newer_first(pair.newer, pair.older)
+                if ordered is None:
+                    n_open += 1
+                else:
+                    found[ordered[0].item, ordered[1].item].append(ordered)
         proposals = []
         for (newer, older), pairs in sorted(found.items()):
-            resting = [one.id for one in window.questions if pairs[0].older.document_id in one.cited]
+            resting = [one.id for one in window.questions if pairs[0][1].document_id in one.cited]
             if resting and newer not in window.prefer:
                 proposals.append(
                     Proposal(
@@ -48,16 +52,14 @@ class ConflictsDetector:
                         about=(newer, older),
                         cause=Cause.CONFLICT,
                         questions=tuple(resting),
-                        evidence=tuple(
-                            evidence_of(one) for pair in pairs[:3] for one in (pair.newer, pair.older)
-                        ),
+                        evidence=tuple(evidence_of(one) for pair in pairs[:3] for one in pair),
                         n_questions=len(resting),
                     )
                 )
         proposals.sort(key=lambda one: (-one.n_questions, one.about))
         return Findings(
             proposals=tuple(proposals[:MOST]),
-            figures={"contradictions": float(len(found)), "repeated_passages": float(n_same)},
+            figures={"contradictions": float(len(found) + n_open), "repeated_passages": float(n_same)},
         )
 
 
@@ -71,14 +73,15 @@ class DuplicatesDetector:
         if not window.dense:
             return Findings()
         n_words = {one.id: one.n_words for one in window.documents}
-        same: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+        same: dict[tuple[str, str], list[tuple[Near, Near]]] = defaultdict(list)
         for pair in lookup.pairs(SAME):
+            ordered = newer_first(pair.newer, pair.older) or (pair.newer, pair.older)
             if set(words(pair.newer.text)) == set(words(pair.older.text)):
-                same[pair.newer.item, pair.older.item].append(pair)
+                same[ordered[0].item, ordered[1].item].append(ordered)
         proposals = []
         for (newer, older), pairs in sorted(same.items()):
-            document = pairs[0].older.document_id
-            shared = sum(len(words(one.older.text)) for one in pairs)
+            document = pairs[0][1].document_id
+            shared = sum(len(words(one.text)) for _, one in pairs)
             resting = [one.id for one in window.questions if document in one.cited]
             if resting and shared >= WHOLE * max(1, n_words.get(document, 0)):
                 proposals.append(
@@ -87,7 +90,7 @@ class DuplicatesDetector:
                         why="duplicate",
                         about=(older, newer),
                         questions=tuple(resting),
-                        evidence=tuple(evidence_of(one) for one in (pairs[0].newer, pairs[0].older)),
+                        evidence=tuple(evidence_of(one) for one in pairs[0]),
                         n_questions=len(resting),
                     )
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from kbm.domain.documents import EVERYONE
 from kbm.domain.fixes import (
@@ -28,6 +28,7 @@ from kbm.domain.gaps import Cause, Window
 from kbm.domain.identity import ChunkId
 from kbm.domain.review import FoundGap, Near, ReviewedQuestion, ReviewWindow
 from kbm.domain.suggestions import Proposal
+from kbm_agents.passages import newer_first
 
 OVERLAY_FOR = timedelta(days=180)
 QUOTED = 3
@@ -37,7 +38,6 @@ ANSWERS, BELONGS = 0.575, 0.4
 """Score of a window from which on it answers, and from which on it belongs to the subject."""
 
 _FROM = {"de": "Aus: {title}", "en": "From: {title}", "fr": "Source : {title}"}
-_EPOCH = datetime.min.replace(tzinfo=UTC)
 
 
 class Drafting:
@@ -149,12 +149,10 @@ class Drafting:
         pair = [one for one in gap.diagnosis.evidence[:2] if self._knows(one)]
         if len(pair) < 2:
             return []
-        first, second = (self._passages[one.chunk_id] for one in pair)
-        if first.document_id == second.document_id or (first.modified or _EPOCH) == (
-            second.modified or _EPOCH
-        ):
+        ordered = newer_first(*(self._passages[one.chunk_id] for one in pair))
+        if ordered is None:
             return []
-        newer, older = sorted((first, second), key=lambda one: one.modified or _EPOCH, reverse=True)
+        newer, older = ordered
         return [
             PreferDocument(item=newer.item, over=older.item),
             RetireDocument(item=older.item, in_favour_of=newer.item),

@@ -1,8 +1,8 @@
-"""Real servers on loopback, from Debian's packages; a test is skipped with the reason where one is not installed."""
+"""Real servers on loopback; a test is skipped with the reason where one is not installed or does not start."""
 
 from __future__ import annotations
 
-import shutil
+import os
 import socket
 import subprocess
 import tempfile
@@ -14,17 +14,31 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from tests.live.packages import SERVERS, missing
+
 STARTED_WITHIN_S = 20.0
 
 
-def needs(*programs: str, files: tuple[str, ...] = ()) -> None:
-    """Skip the test when a program or file is missing."""
-    for program in programs:
-        if shutil.which(program) is None and not Path(f"/usr/sbin/{program}").exists():
-            pytest.skip(f"{program} is not installed")
+def needs(*servers: str) -> None:
+    """Skip the test where a server that ``make test-live`` installs is not here."""
+    for name in servers:
+        for file in missing(name):
+            server = SERVERS[name]
+            packages = " ".join((*server.debian, *server.python, *server.npm))
+            pytest.skip(f"{name} is not installed ({packages}): there is no {file}")
+
+
+def needs_files(*files: str) -> None:
+    """Skip the test where a file is missing that nobody installs for it."""
     for file in files:
         if not Path(file).exists():
-            pytest.skip(f"{file} is not there: its package is not installed")
+            pytest.skip(f"{file} is not there")
+
+
+def needs_root(why: str) -> None:
+    """Skip the test where it does not run as root."""
+    if os.geteuid() != 0:
+        pytest.skip(f"only root {why}")
 
 
 @contextmanager

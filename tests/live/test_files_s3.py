@@ -1,5 +1,5 @@
 """The connector ``files`` against S3 servers: moto with its rights switched on, which checks what was signed, and
-s3rver where it is installed (``npm install s3rver``; ``S3RVER`` names its ``bin/s3rver.js``)."""
+s3rver where npm is there to install it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kbm_connectors.files import FilesConnector
 from kbm.domain.sync import Event, Failed, Mark, Ref
 from kbm.errors import ConnectorRefused
 from kbm.testing.contracts.connector import ConnectorContract
+from tests.live.packages import S3RVER
 from tests.live.servers import free_port, needs, start, stop
 
 pytestmark = pytest.mark.live
@@ -106,13 +107,10 @@ def made_key(iam: Any, name: str, *statements: dict[str, str]) -> tuple[str, str
 
 @pytest.fixture(scope="module")
 def s3rver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    script = os.environ.get("S3RVER", "")
-    if not script:
-        pytest.skip("S3RVER names no bin/s3rver.js")
-    needs("node", files=(script,))
+    needs("s3rver")
     folder, port = tmp_path_factory.mktemp("s3rver"), free_port()
     process = start(
-        ["node", script, "-d", str(folder), "-a", "127.0.0.1", "-p", str(port), "--silent"], port, folder
+        ["node", str(S3RVER), "-d", str(folder), "-a", "127.0.0.1", "-p", str(port), "--silent"], port, folder
     )
     yield f"http://127.0.0.1:{port}"
     stop(process)

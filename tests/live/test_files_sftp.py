@@ -16,7 +16,7 @@ from kbm_connectors.files import FilesConnector
 
 from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, SyncPlan, plan_sync
 from kbm.testing.contracts.connector import ConnectorContract
-from tests.live.servers import end_children, free_port, needs, open_folder, start, stop
+from tests.live.servers import end_children, free_port, needs, needs_root, open_folder, start, stop
 
 pytestmark = pytest.mark.live
 EVERYONE = frozenset({"everyone"})
@@ -69,9 +69,8 @@ def sshd(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def source() -> Iterator[Sshd]:
-    needs("sshd", "ssh-keygen")
-    if os.geteuid() != 0:
-        pytest.skip("only root may let another account log in")
+    needs("openssh")
+    needs_root("may let another account log in")
     with open_folder() as folder:
         tree = folder / "tree"
         tree.mkdir(parents=True)

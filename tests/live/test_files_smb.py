@@ -16,7 +16,7 @@ from kbm_connectors.files import FilesConnector
 
 from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, SyncPlan, plan_sync
 from kbm.testing.contracts.connector import ConnectorContract
-from tests.live.servers import end_children, free_port, needs, open_folder, start, stop
+from tests.live.servers import end_children, free_port, needs, needs_root, open_folder, start, stop
 
 pytestmark = pytest.mark.live
 EVERYONE = frozenset({"everyone"})
@@ -81,11 +81,8 @@ def smbd(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def source() -> Iterator[Smbd]:
-    needs("smbd", "smbpasswd")
-    if not list(Path("/usr/lib").glob("*/samba/vfs/acl_xattr.so")):
-        pytest.skip("samba-vfs-modules is not installed: a share with access lists cannot be opened")
-    if os.geteuid() != 0:
-        pytest.skip("only root may let another account log in")
+    needs("samba")
+    needs_root("may let another account log in")
     with open_folder() as folder:
         tree = folder / "tree"
         tree.mkdir(parents=True)

@@ -16,6 +16,7 @@ from kbm_connectors.files import FilesConnector
 
 from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, plan_sync
 from kbm.testing.contracts.connector import ConnectorContract
+from tests.live.packages import VENV
 from tests.live.servers import free_port, needs, start, stop
 
 pytestmark = pytest.mark.live
@@ -73,19 +74,17 @@ class Served:
 
 
 def wsgidav(folder: Path, tree: Path, port: int) -> list[str]:
-    needs("wsgidav")
     config = folder / "wsgidav.yaml"
     config.write_text(
         f"host: 127.0.0.1\nport: {port}\nserver: cheroot\nlogging: {{enable: false}}\n"
         f"provider_mapping: {{'/dav': {{root: '{tree}'}}}}\n"
         "simple_dc: {user_mapping: {'*': {kbm: {password: kbm-secret}}}}\n"
     )
-    return ["wsgidav", f"--config={config}"]
+    return [str(VENV / "bin" / "wsgidav"), f"--config={config}"]
 
 
 def apache(folder: Path, tree: Path, port: int) -> list[str]:
     modules = Path("/usr/lib/apache2/modules")
-    needs("apache2", files=(str(modules / "mod_dav_fs.so"),))
     hashed = b64encode(hashlib.sha1(b"kbm-secret", usedforsecurity=False).digest()).decode("ascii")
     (folder / "users").write_text(f"kbm:{{SHA}}{hashed}\n")
     lines = [f"LoadModule {name}_module {modules}/mod_{name}.so" for name in APACHE_MODULES]
@@ -112,6 +111,7 @@ def apache(folder: Path, tree: Path, port: int) -> list[str]:
 
 @pytest.fixture(params=["wsgidav", "apache"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    needs(request.param)
     folder = tmp_path / "server"
     tree = folder / "dav"
     tree.mkdir(parents=True)

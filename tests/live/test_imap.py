@@ -17,7 +17,7 @@ from kbm_connectors.imap import ImapConnector
 
 from kbm.domain.sync import Ref
 from kbm.errors import ConnectorRefused, ConnectorUnavailable
-from tests.live.servers import free_port, needs, start, stop
+from tests.live.servers import free_port, needs, needs_root, start, stop
 from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
@@ -111,9 +111,8 @@ class Mailbox:
 
 @pytest.fixture
 def mailbox() -> Iterator[Mailbox]:
-    needs(DOVECOT, "/usr/bin/openssl")
-    if os.getuid() != 0:
-        pytest.skip("dovecot changes its user, which only root can")
+    needs("dovecot")
+    needs_root("can change the server's user")
     # Sockets have short paths, and the mail user must reach the folder.
     root = Path(f"/tmp/kbm-dovecot-{os.getpid()}-{free_port()}")  # noqa: S108 - made by this test alone
     root.mkdir(mode=0o755)

@@ -96,7 +96,7 @@ def _serve(port: int, folder: Path, env: dict[str, str]) -> subprocess.Popen[byt
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    needs(PHP, files=(f"{CODE}/api.php",))
+    needs("mediawiki")
     folder = tmp_path_factory.mktemp("mediawiki")
     for name in ("db", "conf"):
         (folder / name).mkdir()

@@ -21,7 +21,7 @@ import pytest
 from kbm_connectors.paperless import PaperlessConnector
 
 from kbm.errors import ConnectorRefused, ConnectorUnavailable
-from tests.live.servers import free_port, needs, start, stop
+from tests.live.servers import free_port, needs_files, start, stop
 from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
@@ -76,14 +76,14 @@ def tree() -> Path:
     named = os.environ.get("KBM_TEST_PAPERLESS", "")
     if not named:
         pytest.skip("KBM_TEST_PAPERLESS names no checkout of Paperless-ngx: it is in no package index")
-    needs("redis-server", files=(f"{named}/src/manage.py", FONT))
+    needs_files("/usr/bin/redis-server", f"{named}/src/manage.py", FONT)
     return Path(named)
 
 
 @pytest.fixture
 def dms(tree: Path, tmp_path: Path) -> Iterator[Dms]:
     python = os.environ.get("KBM_TEST_PAPERLESS_PYTHON", f"{tree}/.venv/bin/python")
-    needs(files=(python,))
+    needs_files(python)
     redis_port, port = free_port(), free_port()
     folders = {name: tmp_path / name.lower() for name in ("DATA", "MEDIA", "CONSUME", "STATIC")}
     for folder in folders.values():

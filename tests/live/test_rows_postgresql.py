@@ -23,7 +23,7 @@ from kbm_connectors.rows_settings import RowsSettings
 
 from kbm.domain.sync import Ref
 from kbm.errors import ConfigError, ConnectorRefused, ConnectorUnavailable
-from tests.live.servers import free_port, start, stop
+from tests.live.servers import free_port, needs, start, stop
 from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
@@ -105,10 +105,8 @@ class Cluster:
 
 
 def _programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        pytest.skip("initdb is not there: Debian's package postgresql is not installed")
-    return found[-1].parent
+    needs("postgresql")
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[-1].parent
 
 
 def _as_other(root: Path, command: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """The connector ``rows`` against the database of Tryton, a real ERP.
 
-It is installed from the package index into a venv of its own. The ERP writes through its own client, kbm reads beside
+The ERP writes through its own client, kbm reads beside
 it: two programs at one SQLite file.
 """
 
@@ -11,7 +11,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,11 @@ from kbm_connectors.rows import RowsConnector
 
 from kbm.domain.sync import Ref
 from kbm.errors import ConfigError, ConnectorRefused
+from tests.live.packages import VENV
+from tests.live.servers import needs
 from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
-PACKAGES = ("trytond<8.1", "trytond_party<8.1", "trytond_product<8.1", "trytond_company<8.1", "proteus<8.1")
 N_PARTIES = 40
 CLIENT = """
 import sys
@@ -108,15 +108,8 @@ class Tryton:
 
 @pytest.fixture(scope="module")
 def erp(tmp_path_factory: pytest.TempPathFactory) -> Tryton:
-    root = tmp_path_factory.mktemp("tryton")
-    python = root / "venv" / "bin" / "python"
-    for command in (
-        [sys.executable, "-m", "venv", str(root / "venv")],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
-    ):
-        done = subprocess.run(command, capture_output=True, check=False, timeout=600)
-        if done.returncode:
-            pytest.skip(f"Tryton could not be installed: {done.stderr.decode(errors='replace')[-300:]}")
+    needs("tryton")
+    root, python = tmp_path_factory.mktemp("tryton"), VENV / "bin" / "python"
     (root / "db").mkdir()
     (root / "db" / "kb.sqlite").touch()  # the server makes tables, but no file
     (root / "trytond.conf").write_text(f"[database]\nuri = sqlite://\npath = {root / 'db'}\n")

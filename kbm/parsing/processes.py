@@ -159,8 +159,8 @@ class Worker:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise WorkerTooSlow
-            self._channel.settimeout(min(left, _TICK_S))
             try:
+                self._channel.settimeout(min(left, _TICK_S))
                 part = self._channel.recv(min(size - len(data), 1 << 20))
             except TimeoutError:
                 self._watch()

@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 
+from kbm.domain.documents import Reason
+from kbm.errors import ParseFailed
 from kbm.parsing import media_types as kinds
 from kbm.parsing import wire
+from kbm.parsing.formats import EpubParser, MsgParser, OdfParser, RtfParser
 from kbm.parsing.office import OfficeParser
 from kbm.parsing.pdf import PdfParser
 from kbm.parsing.plain import PlainParser
 from kbm.parsing.rows import RowsParser
+from kbm.parsing.scans import ScanParser
 from kbm.ports import Parser
 from kbm.testing.contracts.parser import ParserContract, Sample
 from tests.unit.parsing.files import LOREM, Put, blob, pdf, slides, word, workbook
+from tests.unit.parsing.open_files import epub, needs_tesseract, odf, outlook, picture_of
 
 
 def _slide(presentation: Any) -> None:
@@ -85,6 +90,63 @@ class TestRows(ParserContract):
         ]
 
 
+class TestOdf(ParserContract):
+    @pytest.fixture
+    def parser(self) -> Parser:
+        return OdfParser()
+
+    @pytest.fixture
+    def samples(self) -> list[Sample]:
+        body = f'<text:h text:outline-level="1">A</text:h><text:p>{LOREM}</text:p>'
+        row = "<table:table-row><table:table-cell><text:p>a</text:p></table:table-cell></table:table-row>"
+        box = f"<draw:text-box><text:p>{LOREM}</text:p></draw:text-box>"
+        page = f"<draw:page><draw:frame>{box}</draw:frame></draw:page>"
+        return [
+            (blob(odf(body), "a.odt"), kinds.ODT),
+            (blob(odf(f"<table:table>{row * 3}</table:table>", kind="spreadsheet"), "a.ods"), kinds.ODS),
+            (blob(odf(page, kind="presentation"), "a.odp"), kinds.ODP),
+        ]
+
+
+class TestEpub(ParserContract):
+    @pytest.fixture
+    def parser(self) -> Parser:
+        return EpubParser()
+
+    @pytest.fixture
+    def samples(self) -> list[Sample]:
+        return [(blob(epub([("a.xhtml", f"<h1>A</h1><p>{LOREM}</p>")]), "a.epub"), kinds.EPUB)]
+
+
+class TestRtf(ParserContract):
+    @pytest.fixture
+    def parser(self) -> Parser:
+        return RtfParser()
+
+    @pytest.fixture
+    def samples(self) -> list[Sample]:
+        return [(blob(rf"{{\rtf1\ansi\pard {LOREM}\par Ende \u8364?.\par}}", "a.rtf"), kinds.RTF)]
+
+
+class TestMsg(ParserContract):
+    @pytest.fixture
+    def parser(self) -> Parser:
+        return MsgParser()
+
+    @pytest.fixture
+    def samples(self) -> list[Sample]:
+        attached: dict[int, str | bytes] = {0x3707: "a.txt", 0x3701: b"some bytes"}
+        return [(blob(outlook({0x0037: "S", 0x1000: LOREM}, [attached]), "a.msg"), kinds.MSG)]
+
+
+@needs_tesseract
+def test_a_program_is_not_started_where_it_would_have_a_network() -> None:
+    """As here, in a process that refused nothing."""
+    with pytest.raises(ParseFailed, match="network") as caught:
+        ScanParser().parse(blob(picture_of([LOREM[:40]]), "a.png"), "image/png")
+    assert caught.value.reason == Reason.UNSUPPORTED
+
+
 RECORDER = """
 import socket, sys
 tried = []
@@ -120,8 +182,9 @@ def test_the_office_parsers_try_no_network_without_any_variable_set() -> None:
 
 def test_the_parent_never_loads_what_reads_documents() -> None:
     program = (
-        "import sys\nfrom kbm.parsing import worker, pool, office, pdf, plain\n"
-        "print(sorted({'unstructured', 'spacy', 'lxml', 'pypdfium2', 'openpyxl'} & set(sys.modules)))"
+        "import sys\nfrom kbm.parsing import worker, pool, office, pdf, plain, formats, legacy, scans\n"
+        "heavy = {'unstructured', 'spacy', 'lxml', 'pypdfium2', 'openpyxl', 'PIL', 'olefile'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True

@@ -123,6 +123,7 @@ def test_a_picture_by_address_is_not_fetched(pool: ParsingPool, old: Old) -> Non
 
 
 @needs_office
+@pytest.mark.slow
 def test_an_old_document_that_is_broken_is_damaged(pool: ParsingPool) -> None:
     with pytest.raises(ParseFailed) as caught:
         pool.parse(blob(compound({"WordDocument": b"\xec\xa5\xc1\x00" + bytes(4092)}), "a.doc"))

@@ -27,6 +27,7 @@ from kbm.services.review import Detected, Review, Reviewed
 from kbm.services.review_window import GptToReview, Windows
 from kbm.services.shadow import holds
 from kbm.services.show_suggestion import ShowSuggestion
+from kbm.services.tend_overlays import TendOverlays
 from kbm.services.verify import Verify
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Reviewing:
             NotFound: kbm.toml has no such GPT.
             NothingLive: nothing of it answers yet.
         """
+        self.tend.run(gpt)
         self.decide.settle(gpt, progress)
         closed = self.verify.run(gpt, self.log(gpt), progress)
         return replace(self.review.run(self.gpt_to_review(gpt), progress), closed=tuple(closed))
@@ -188,6 +190,18 @@ class Reviewing:
             forget_cursor=kbm.catalogue.sources.forget_cursor,
             read_again=kbm.catalogue.documents.read_again,
             forget_failures=kbm.catalogue.texts.forget_failures,
+        )
+
+    @cached_property
+    def tend(self) -> TendOverlays:
+        """Look after what was written here."""
+        kbm = self._kbm
+        return TendOverlays(
+            suggestions=kbm.catalogue.suggestions,
+            gaps=kbm.journal.gaps,
+            overlays=self.overlays,
+            documents=kbm.catalogue.documents,
+            clock=kbm.clock,
         )
 
     @cached_property

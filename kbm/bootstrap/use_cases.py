@@ -154,6 +154,7 @@ class Kbm(Journaling, Keeping):
             erase=self.erase,
             clock=self.clock,
             review=self.reviewing.review_one,
+            tend=lambda gpt: self.reviewing.tend.run(gpt),
             heal=lambda gpt, progress: self.reviewing.heal.run(gpt, progress),
         )
 

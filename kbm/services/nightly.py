@@ -38,6 +38,7 @@ from kbm.services.publish import Publish
 from kbm.services.rebuild import Rebuild
 from kbm.services.review import Reviewed
 from kbm.services.sync import SourceToSync, Sync, SyncResult
+from kbm.services.tend_overlays import Tend, Tended
 
 log = structlog.get_logger()
 
@@ -113,6 +114,7 @@ class Night:
     gpts: list[GptNight] = field(default_factory=list)
     reviews: list[Reviewed] = field(default_factory=list)
     healed: list[Healed] = field(default_factory=list)
+    tended: list[Tended] = field(default_factory=list)
     upkeep: list[KbmError] = field(default_factory=list)
     """What could not be tidied up; nothing that answers depends on it."""
     died: KbmError | None = None
@@ -160,6 +162,8 @@ class Nightly:
     clock: Clock
     review: Callable[[str, Progress], Reviewed] | None = None
     """Lets agents look at a GPT after it was brought up to date; nothing that answers depends on it."""
+    tend: Tend | None = None
+    """Withdraws what was written here and is past its day."""
     heal: Callable[[str, Progress], list[Healed]] | None = None
     """Mends what its owner allowed to be mended without asking."""
 
@@ -191,6 +195,9 @@ class Nightly:
                 night.failed_sources[source.name] = error
                 log.warning("source_failed", source=source.name, why=error.code)
         night.unlisted = self.sync.hold_unlisted(configured)
+        for gpt, _ in gpts:
+            # Before building: what is past its day must not be in the next release.
+            self._tidy(night, partial(self._tend, night, gpt.name))
         for gpt, policy in gpts:
             night.gpts.append(self._one(gpt, policy, progress, who))
             self._tidy(night, partial(self._compact, night, gpt.name, progress))
@@ -207,6 +214,10 @@ class Nightly:
     def _review(self, night: Night, gpt: str, progress: Progress) -> None:
         if self.review is not None and self.releases.live(gpt) is not None:
             night.reviews.append(self.review(gpt, progress))
+
+    def _tend(self, night: Night, gpt: str) -> None:
+        if self.tend is not None:
+            night.tended.append(self.tend(gpt))
 
     def _heal(self, night: Night, gpt: str, progress: Progress) -> None:
         if self.heal is not None:

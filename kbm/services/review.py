@@ -182,6 +182,8 @@ class Review:
         )
         if before is None or before.state is SuggestionState.EXPIRED:
             return fresh
+        if before.state in _LAPSING and _lapsed(before, now):
+            return fresh  # nobody decided in time, and it is still true
         if before.state is SuggestionState.APPLIED and before.route is Route.TASK:
             return None if self.rests(before) else fresh
         if before.state in IN_EFFECT:
@@ -251,10 +253,9 @@ class Review:
     def _lapse(self, gpt: str, found: Collection[str], looked: Collection[str]) -> None:
         """Let go what nobody decided in time, and what is no longer so by an agent that looked tonight."""
         now = self.clock.now()
-        undecided = [SuggestionState.OPEN, SuggestionState.REOPENED, SuggestionState.SNOOZED]
         gone = [
             one
-            for one in self.suggestions.all(gpt, undecided)
+            for one in self.suggestions.all(gpt, _LAPSING)
             if _lapsed(one, now)
             or (
                 one.id not in found
@@ -280,6 +281,10 @@ def _joined(one: Suggestion, proposal: Proposal) -> Suggestion:
             n_questions=max(mine.n_questions, proposal.n_questions),
         ),
     )
+
+
+_LAPSING = (SuggestionState.OPEN, SuggestionState.SNOOZED)
+"""States that time ends; what was approved once, and no longer does what it was for, waits for a person."""
 
 
 def _lapsed(one: Suggestion, now: datetime) -> bool:

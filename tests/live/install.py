@@ -35,11 +35,9 @@ def main() -> None:
     lacking = [name for name in SERVERS if missing(name)]
     for name in lacking:
         server = SERVERS[name]
-        wanted = " ".join((*server.debian, *server.python, *server.npm))
-        _say(f"installing {name}: {wanted}")
         try:
             _install(server)
-        except NotInstalled as reason:
+        except (NotInstalled, OSError) as reason:
             _say(f"{name} is missing, its tests are skipped: {reason}")
         else:
             for file in missing(name):
@@ -67,6 +65,7 @@ def _with_apt(server: Server) -> None:
         raise NotInstalled(f"this is no Debian; there it would be: {by_hand}")
     if os.geteuid() != 0:
         raise NotInstalled(f"only root may: {by_hand}")
+    _say(f"installing {' '.join(server.debian)}")
     before = {unit for unit in server.units if _starts_at_boot(unit)}
     with _nothing_starts():
         _update()
@@ -109,6 +108,7 @@ def _nothing_starts() -> Iterator[None]:
 
 
 def _with_uv(server: Server) -> None:
+    _say(f"installing {' '.join(server.python)} into {VENV.name}")
     python = VENV / "bin" / "python"
     if not python.exists():
         _run([sys.executable, "-m", "venv", "--without-pip", str(VENV)])
@@ -119,6 +119,7 @@ def _with_uv(server: Server) -> None:
 def _with_npm(server: Server) -> None:
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise NotInstalled(f"npm is not installed; with it, it would be: npm install {' '.join(server.npm)}")
+    _say(f"installing {' '.join(server.npm)} into {VENV.name}")
     folder = VENV / server.npm[0].partition("@")[0]
     folder.mkdir(parents=True, exist_ok=True)
     _run(["npm", "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *server.npm])

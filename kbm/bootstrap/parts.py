@@ -15,9 +15,10 @@ from kbm.domain.chat import EXTRACTIVE
 from kbm.domain.decisions import GptPeople
 from kbm.domain.documents import EVERYONE
 from kbm.domain.identity import Digest, digest
+from kbm.domain.internal import overlays_of
 from kbm.domain.releases import AnswerSpec, IndexSpec
 from kbm.domain.retention import Retention
-from kbm.domain.suggestions import IN_EFFECT
+from kbm.domain.suggestions import IN_RELEASES
 from kbm.errors import KbmError, NotFound
 from kbm.ports import (
     Connector,
@@ -153,14 +154,15 @@ class Parts(Plugins):
             prefer=section.answers.prefer,
             reranker=reranker_id(self.reranker) if self.reranker else "",
         )
-        decided = self.catalogue.suggestions.all(name, IN_EFFECT)
+        decided = self.catalogue.suggestions.all(name, IN_RELEASES)
+        written = self.catalogue.documents.known(overlays_of(name))
         return GptToBuild(
             name=name,
             sources=section.sources,
             index_spec=self.index_spec(),
             answer_spec=configured,
             tools=_tools(),
-            approved=approved_of(decided, configured, section.sources),
+            approved=approved_of(decided, configured, section.sources, written),
         )
 
     def people_of(self, name: str) -> GptPeople:

@@ -125,6 +125,8 @@ class SuggestionState(StrEnum):
 
 UNDECIDED = frozenset({SuggestionState.OPEN, SuggestionState.REOPENED, SuggestionState.SNOOZED})
 IN_EFFECT = frozenset({SuggestionState.APPROVED, SuggestionState.APPLIED, SuggestionState.VERIFIED})
+IN_RELEASES = IN_EFFECT | {SuggestionState.REOPENED}
+"""What the next release has: a fix that no longer does what it was for stays until a person says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

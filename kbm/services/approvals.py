@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from kbm.domain.fixes import (
@@ -19,10 +19,19 @@ from kbm.domain.releases import AnswerSpec, Approved
 from kbm.domain.suggestions import Suggestion
 
 
-def approved_of(decided: Iterable[Suggestion], configured: AnswerSpec, sources: Sequence[str]) -> Approved:
-    """Sum up the approved suggestions that go into a release; what kbm.toml says already is left out."""
+def approved_of(
+    decided: Iterable[Suggestion], configured: AnswerSpec, sources: Sequence[str], written: Collection[str]
+) -> Approved:
+    """Sum up the approved suggestions that go into a release; what kbm.toml says already is left out.
+
+    *written* are the overlays that are stored: one that was approved a moment ago may not be yet, and waits.
+    """
     mine = sorted(
-        (one for one in decided if one.route is Route.RELEASE),
+        (
+            one
+            for one in decided
+            if one.route is Route.RELEASE and (one.id in written or not isinstance(one.fix, AddOverlay))
+        ),
         key=lambda one: (one.decided_at or one.created_at, one.id),
     )
     found = Approved(suggestions=tuple(sorted(one.id for one in mine)))

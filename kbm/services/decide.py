@@ -287,11 +287,12 @@ class Decide:
                     self.gaps.set_state(one.proposal.gap, GapState.OPEN)
         self._drop_golden(one.gpt, [one])
 
-    def _drop_golden(self, one: Suggestion) -> None:
-        prefix = f"{_name(one)}-"
-        for each in self.golden.all(one.gpt):
-            if each.id.startswith(prefix):
-                self.golden.remove(one.gpt, each.id)
+    def _drop_golden(self, gpt: str, some: Sequence[Suggestion]) -> None:
+        """Delete the tests that came with decisions that no longer count."""
+        prefixes = tuple(f"{_name(one)}-" for one in some)
+        for each in self.golden.all(gpt):
+            if each.id.startswith(prefixes):
+                self.golden.remove(gpt, each.id)
 
     def _drop_draft(self, one: Suggestion) -> None:
         if isinstance(one.fix, AddOverlay):

@@ -40,6 +40,13 @@ class Overlays:
         """Hide overlays on every release at once, and leave them out of the next one."""
         self.documents.remove(overlays_of(gpt), ids)
 
+    def keep_only(self, gpt: str, *, overlays: Collection[str], drafts: Collection[str]) -> None:
+        """Withdraw what no suggestion stands for: whoever decided against it may have been cut short."""
+        for source, kept in ((overlays_of(gpt), overlays), (drafts_of(gpt), drafts)):
+            left = self.documents.known(source).keys() - set(kept)
+            if left:
+                self.documents.remove(source, left)
+
     def readers_of(self, evidence: Collection[Evidence]) -> frozenset[str]:
         """Say who may read what is drawn from some evidence: who may read all of it.
 

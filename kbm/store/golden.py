@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.evaluation import GoldenQuestion, GoldenState
@@ -29,19 +30,8 @@ class Golden:
 
     def put(self, gpt: str, questions: Sequence[GoldenQuestion]) -> None:
         """Store questions in one transaction; one of the same id is replaced."""
-        now = iso(self._clock.now())
         with fault_point("golden.store"), self._writes.begin() as connection:
-            for one in questions:
-                values: dict[str, Any] = {
-                    name: to_json(getattr(one, name)) for name in _LISTS
-                }  # Any: columns
-                values |= {name: getattr(one, name) for name in _TEXTS}
-                values |= {name: int(getattr(one, name)) for name in _FLAGS}
-                connection.execute(
-                    insert(golden_question)
-                    .values(gpt=gpt, id=one.id, added_at=now, **values)
-                    .on_conflict_do_update(index_elements=["gpt", "id"], set_=values)
-                )
+            put_questions(connection, gpt, questions, at=self._clock.now())
 
     def all(self, gpt: str) -> list[GoldenQuestion]:
         """List a GPT's questions, by id."""
@@ -70,6 +60,21 @@ class Golden:
         with self._writes.begin() as connection:
             if connection.execute(delete(golden_question).where(which)).rowcount == 0:
                 raise NotFound(f"golden question of {gpt}", id)
+
+
+def put_questions(
+    connection: Connection, gpt: str, questions: Sequence[GoldenQuestion], *, at: datetime
+) -> None:
+    """Store questions in a transaction under way; one of the same id is replaced."""
+    for one in questions:
+        values: dict[str, Any] = {name: to_json(getattr(one, name)) for name in _LISTS}  # Any: columns
+        values |= {name: getattr(one, name) for name in _TEXTS}
+        values |= {name: int(getattr(one, name)) for name in _FLAGS}
+        connection.execute(
+            insert(golden_question)
+            .values(gpt=gpt, id=one.id, added_at=iso(at), **values)
+            .on_conflict_do_update(index_elements=["gpt", "id"], set_=values)
+        )
 
 
 def _question(row: Row[Any]) -> GoldenQuestion:

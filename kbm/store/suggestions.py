@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from kbm.domain.evaluation import GoldenQuestion
 from kbm.domain.people import Entry
 from kbm.domain.suggestions import Preview, Proposal, Suggestion, SuggestionState
 from kbm.errors import DecisionConflict, NotFound
@@ -18,6 +19,7 @@ from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.audit import append
 from kbm.store.engine import iso, moment, writing
+from kbm.store.golden import put_questions
 from kbm.store.schema import suggestion
 
 _PROPOSAL = TypeAdapter(Proposal)
@@ -60,8 +62,12 @@ class Suggestions:
                     .on_conflict_do_update(index_elements=[suggestion.c.id], set_=values)
                 )
 
-    def decide(self, before: Suggestion, after: Suggestion, entry: Entry) -> Suggestion:
+    def decide(
+        self, before: Suggestion, after: Suggestion, entry: Entry, golden: Sequence[GoldenQuestion] = ()
+    ) -> Suggestion:
         """Let a person's decision count, with its entry in the audit log, if nobody decided meanwhile.
+
+        *golden* are tests that come with it.
 
         Raises:
             DecisionConflict: it is no longer as *before*: somebody decided, or it was proposed anew.
@@ -77,6 +83,7 @@ class Suggestions:
                     hint=f"look at it again: kbm suggestions show {before.id}",
                 )
             connection.execute(update(suggestion).where(suggestion.c.id == before.id).values(_values(after)))
+            put_questions(connection, before.gpt, golden, at=now)
             append(connection, entry, at=now)
         return after
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from kbm.bootstrap import Kbm
@@ -15,13 +16,16 @@ from kbm.domain.access import Rights, Subject
 from kbm.domain.answers import Verdict
 from kbm.domain.canary import Audience
 from kbm.domain.evaluation import GoldenQuestion
+from kbm.domain.fixes import Route
 from kbm.domain.question_log import PastQuestion
+from kbm.domain.suggestions import UNDECIDED
 from kbm.errors import UsageError
 from kbm.services.publish import GatePolicy
 from kbm.services.retrieve import Caller
 from kbm.store.lease import Leases
 from kbm.testing.builders import ONE_FOLDER_TOML
 from kbm.testing.fakes import FakeClock, NoProgress
+from tests.faults.agents import IN_VAIN, OWNER, look
 from tests.faults.company import (
     ERASED,
     FIRST_DAY,
@@ -138,6 +142,34 @@ def promote(company: Company, embedder: CountingEmbedder) -> None:
     with company.opened(embedder) as kbm:
         if kbm.catalogue.canaries.running(GPT) is not None:
             kbm.canary.promote(GPT, max_drop=0.03, who="anna", why="good", progress=NoProgress())
+
+
+def review(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm review`` with an agent that is quick."""
+    with company.opened(embedder) as kbm, kbm.working("review", GPT):
+        agents = kbm.reviewing
+        agents.decide.settle(GPT, NoProgress())
+        agents.verify.run(GPT, agents.log(GPT), NoProgress())
+        replace(agents.review, detect=look).run(agents.gpt_to_review(GPT), NoProgress())
+
+
+def prove(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm suggestions preview`` for each that goes into a release."""
+    with company.opened(embedder) as kbm:
+        for one in kbm.catalogue.suggestions.all(GPT, UNDECIDED):
+            if one.route is Route.RELEASE:
+                with kbm.working("preview", one.id):
+                    kbm.reviewing.prove.run(one.id, NoProgress())
+
+
+def decide(company: Company, embedder: CountingEmbedder) -> None:
+    """Run ``kbm suggestions approve`` for each that waits; what was decided is not decided again."""
+    with company.opened(embedder) as kbm:
+        for one in kbm.catalogue.suggestions.all(GPT, UNDECIDED):
+            with kbm.working("approve", one.id):
+                kbm.reviewing.decide.approve(
+                    one.id, seen=one.seal, who=OWNER, progress=NoProgress(), golden=[IN_VAIN[0]]
+                )
 
 
 def compact(company: Company, embedder: CountingEmbedder) -> None:

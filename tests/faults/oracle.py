@@ -76,6 +76,14 @@ def seen(company: Company) -> Seen:
                 "SELECT change || document_no || readers FROM visibility_change ORDER BY epoch",
             ),
             "golden": {one.id: one.state for one in kbm.catalogue.golden.all(GPT)},
+            "suggestions": {
+                one.id: [one.state, one.seal, one.decided_by, one.applied_in]
+                for one in kbm.catalogue.suggestions.all(GPT)
+            },
+            "gaps": {
+                one.id: [one.state, list(one.members), one.closed_in, [list(each) for each in one.counts]]
+                for one in kbm.journal.gaps.all(GPT)
+            },
             "moves": _column(
                 company, "catalogue", "SELECT to_version FROM pointer_move WHERE name = 'live' ORDER BY id"
             ),
@@ -193,7 +201,7 @@ def after_swap(now: Seen, before: Seen, after: Seen) -> list[str]:
 
 COMPARED = (
     *("live", "moves", "previous", "canary", "releases", "answers"),
-    *("documents", "visibility", "golden", "vectors", "decisions"),
+    *("documents", "visibility", "golden", "vectors", "decisions", "suggestions", "gaps"),
 )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from kbm.domain.evaluation import GoldenQuestion
 from kbm.services.retrieve import Caller
 from kbm.testing.fakes import NoProgress
+from tests.faults.agents import IN_VAIN
 from tests.faults.commands import BACKUP, EXPORT, GOLDEN, erase
 from tests.faults.company import (
     ERASED,
@@ -160,6 +161,15 @@ def cited(company: Company) -> None:
         )
         kbm.ask.run(GPT, QUESTIONS[-1], Caller())
         kbm.ask.run(GPT, QUESTIONS[0], Caller())
+
+
+@shelved
+def asked_in_vain(company: Company) -> None:
+    """Let people have asked in vain, and one of them something that is known."""
+    a_release(company)
+    with company.opened() as kbm:
+        for n, question in enumerate((*IN_VAIN, QUESTIONS[0])):
+            kbm.ask.run(GPT, question, Caller(), user=f"person {n}")
 
 
 def put_away(company: Company) -> None:

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kbm.domain.known_gaps import GapState
+from kbm.domain.suggestions import IN_EFFECT, SuggestionState
+from kbm.services.retrieve import Caller
 from kbm.store.exports import ExportFolders
 from kbm.store.restores import Restores
 from kbm.testing.fakes import FakeClock
 from tests.faults import commands, prepared
+from tests.faults.agents import IN_VAIN
 from tests.faults.commands import BACKUP, EXPORT, PACK
 from tests.faults.company import (
     GPT,
@@ -79,6 +83,21 @@ def whole_backup(company: Company) -> list[str]:
     restores.unpack(company.root / BACKUP)
     restores.drop()
     return nothing_beside(company)
+
+
+def in_effect(company: Company) -> list[str]:
+    """Say what is wrong after people decided: what they approved is done, and answers."""
+    with company.opened() as kbm:
+        states = {one.fix.kind: one.state for one in kbm.catalogue.suggestions.all(GPT)}
+        wrong = [f"{kind} is {state}" for kind, state in states.items() if state not in IN_EFFECT]
+        if SuggestionState.VERIFIED not in states.values() or len(states) != 2:
+            wrong.append(f"suggestions stand as {states}")
+        gaps = [one for one in kbm.journal.gaps.all(GPT) if one.state is not GapState.CLOSED]
+        made = kbm.ask.answer(kbm.retrieve.run(GPT, IN_VAIN[0], Caller()))
+        wrong += [f"gap {one.id} is {one.state}" for one in gaps]
+        if "gate three" not in made.text:
+            wrong.append("what was approved does not answer")
+    return [f"I6: {one}" for one in wrong] + nothing_beside(company)
 
 
 def restored(company: Company) -> list[str]:
@@ -153,6 +172,18 @@ TOPICS = {
             *("erase.withdraw", "erase.list", "erase.journal", "journal.redact", "erase.vectors"),
             *("erase.releases", "erase.text", "erase.rows", "erase.raw", "erase.vacuum"),
             *("erase.certificate", "erase.forget"),
+        ),
+    ),
+    "review": Topic(
+        prepare=prepared.asked_in_vain,
+        commands=(
+            *(commands.review, commands.prove, commands.decide, commands.build, commands.publish),
+            commands.review,
+        ),
+        check=in_effect,
+        points=(
+            *("review.gaps", "review.suggestions", "review.preview", "decide.store", "sync.again"),
+            *("review.states", "decide.applied", "review.gap"),
         ),
     ),
     "export": Topic(

@@ -25,7 +25,6 @@ from pydantic import ValidationError
 from kbm.detecting import wire
 from kbm.domain.identity import ChunkId
 from kbm.domain.review import Findings, ReviewWindow
-from kbm.errors import KbmError
 from kbm.ports import Lookup, Stage
 
 log = structlog.get_logger()
@@ -114,7 +113,12 @@ class _Process:
                 start_new_session=True,
             )
         self._deadline = time.monotonic() + TIME_LIMIT_S
-        self._send({"window": wire.WINDOW.dump_python(window, mode="json")})
+        try:
+            self._send({"window": wire.WINDOW.dump_python(window, mode="json")})
+            self._receive()  # it has started: from now on the time is a detector's
+        except BaseException:
+            self.kill()
+            raise
 
     def review(self, path: str, lookup: Lookup, time_limit_s: float) -> Findings:
         """Let one detector look."""
@@ -129,8 +133,10 @@ class _Process:
                     raise _Refused(
                         f"what it gave back are no findings: {error.error_count()} errors"
                     ) from None
+                except RecursionError:
+                    raise _Refused("what it gave back are no findings: nested too deeply") from None
             if "failed" in message:
-                raise _Refused(str(message["failed"]))
+                raise _Refused(str(message["failed"])[:500])
             self._send(_answered(lookup, message))
 
     def kill(self) -> None:
@@ -152,7 +158,7 @@ class _Process:
 
     def _receive(self) -> wire.Message:
         (size,) = wire.HEAD.unpack(self._exactly(wire.HEAD.size))
-        if size > wire.LARGEST:
+        if size > wire.LARGEST_BACK:
             raise _Gone("it sent too much")
         try:
             return wire.unpack(self._exactly(size))
@@ -206,6 +212,6 @@ def _answered(lookup: Lookup, message: wire.Message) -> wire.Message:
             case "complete":
                 limit = min(2_000, int(arguments["max_tokens"]))
                 return {"answer": lookup.complete(str(arguments["prompt"]), max_tokens=limit)}
-    except (KeyError, TypeError, ValueError, KbmError) as error:
+    except Exception as error:  # whatever a detector asks for must not end the night
         return {"failed": f"{type(error).__name__}: {error}"}
     return {"failed": "there is no such question"}

@@ -20,7 +20,9 @@ PAIRS = TypeAdapter(list[Pair])
 
 HEAD = struct.Struct("<Q")
 LARGEST = 1 << 30
-"""Bytes of one message; more is refused."""
+"""Bytes of one message to a detector."""
+LARGEST_BACK = 1 << 26
+"""Bytes of one message from a detector: what it finds and asks is small, whatever it was shown."""
 
 Message = dict[str, Any]  # JSON
 
@@ -37,7 +39,10 @@ def unpack(body: bytes) -> Message:
     Raises:
         ValueError: it is no JSON object.
     """
-    found = json.loads(body)
+    try:
+        found = json.loads(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError("a message must be an object")
     return found

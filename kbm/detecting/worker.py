@@ -1,14 +1,17 @@
 """The process a detector runs in. It has a window, a pipe to ask over, and nothing of kbm that changes anything.
 
-Attempts to reach a network, a database or another program fail here for good. That keeps an honest detector honest
-and a careless one harmless; what none of them can get is an object that applies something, for there is none here.
+Attempts to reach a network, a database or another program, and to write files but its own, fail here for good. That
+keeps an honest detector honest and a careless one harmless; what none of them can get is an object that applies
+something, for there is none here.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -28,10 +31,19 @@ _REFUSED = (
     "os.exec",
     "os.posix_spawn",
     "os.fork",
+    "os.forkpty",
+    "os.kill",
+    "os.killpg",
     "os.remove",
     "os.rename",
-    "shutil.rmtree",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
 )
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def main(channel_fd: int) -> None:
@@ -39,7 +51,8 @@ def main(channel_fd: int) -> None:
     channel = Channel(socket.socket(fileno=channel_fd))
     window = wire.WINDOW.validate_python(channel.receive()["window"])
     lookup = RemoteLookup(channel)
-    _refuse()
+    _refuse(os.path.join(os.path.realpath(tempfile.gettempdir()), ""))
+    channel.send({"started": True})
     while True:
         try:
             order = channel.receive()
@@ -135,9 +148,23 @@ def load(path: str) -> Detector:
     return cast(Detector, getattr(importlib.import_module(module), name)())
 
 
-def _refuse() -> None:
-    def refuse(event: str, arguments: tuple[object, ...]) -> None:  # noqa: ARG001 - the hook's signature
-        if event in _REFUSED:
+def _refuse(own: str) -> None:
+    """Refuse what changes anything outside the folder *own*, for good; the folder goes with the process."""
+    sys.dont_write_bytecode = True
+
+    def is_own(path: object) -> bool:
+        if isinstance(path, int):
+            return True  # what is open already
+        name = os.path.realpath(os.fsdecode(cast(str, path)))
+        return name.startswith(own) or name == os.devnull
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:  # Any: whatever the event brings along
+        writes = event == "open" and bool(arguments[2] & _WRITES)
+        if (writes or event in _REFUSED) and not (_names_files(event) and is_own(arguments[0])):
             raise PermissionError(f"detectors look and propose; {event} is refused")
 
     sys.addaudithook(refuse)
+
+
+def _names_files(event: str) -> bool:
+    return event in ("open", "os.remove", "os.rmdir", "os.truncate", "os.chmod")

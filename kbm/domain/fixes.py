@@ -237,6 +237,24 @@ Fix = (
 )
 
 
+def sources_of(fix: Fix) -> frozenset[str]:
+    """Name the sources that a fix is about."""
+    match fix:
+        case AttachSource() | RefreshSource():
+            return frozenset({fix.source})
+        case Reparse(items=items):
+            named = [*items]
+        case RetireDocument():
+            named = [fix.item, fix.in_favour_of]
+        case PreferDocument():
+            named = [fix.item, fix.over]
+        case GrantReadersRequest():
+            return frozenset({fix.source, *(one.partition(":")[0] for one in fix.items)})
+        case _:
+            named = []
+    return frozenset(one.partition(":")[0] for one in named if one)
+
+
 def open_questions(fix: Fix) -> tuple[str, ...]:
     """Give what an expert still has to say before a fix means anything; only drafts of overlays have such holes."""
     return fix.asks if isinstance(fix, AddOverlay) else ()

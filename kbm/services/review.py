@@ -12,8 +12,17 @@ from datetime import datetime
 
 import structlog
 
-from kbm.domain.fixes import AddOverlay, Route, fix_digest, open_questions
+from kbm.domain.fixes import (
+    AddOverlay,
+    PreferDocument,
+    RetireDocument,
+    Route,
+    fix_digest,
+    open_questions,
+    sources_of,
+)
 from kbm.domain.identity import DocumentId
+from kbm.domain.internal import overlays_of
 from kbm.domain.known_gaps import Gap, GapState, LastReview
 from kbm.domain.question_log import Logged
 from kbm.domain.releases import Release
@@ -108,7 +117,8 @@ class Review:
         window = self.windows.make(to_review, live, asked, progress)
         detected = self.detect(window, self.look_up(to_review, company), progress)
         gaps = self._keep_gaps(window, detected)
-        proposed = self._proposed(gpt, detected.findings, {one.id for one in window.documents})
+        sources = frozenset(to_review.max_age_h)
+        proposed = self._proposed(gpt, detected.findings, {one.id for one in window.documents}, sources)
         kept, n_without = self._proved(to_review, asked, proposed, progress)
         known = {one.id for one in self.suggestions.all(gpt)}
         new = [one for one in kept if one.id not in known]
@@ -149,15 +159,19 @@ class Review:
     # -- suggestions -----------------------------------------------------------------------------------------
 
     def _proposed(
-        self, gpt: str, findings: Mapping[str, Findings], documents: Collection[DocumentId]
+        self,
+        gpt: str,
+        findings: Mapping[str, Findings],
+        documents: Collection[DocumentId],
+        sources: frozenset[str],
     ) -> list[Suggestion]:
         """Turn proposals into suggestions; the same one by two agents is one, decided ones stay decided."""
         before = {one.id: one for one in self.suggestions.all(gpt)}
         made: dict[str, Suggestion] = {}
         for detector, some in sorted(findings.items()):
             for proposal in some.proposals:
-                if not all(one.document_id in documents for one in proposal.evidence):
-                    log.warning("proposal_refused", gpt=gpt, detector=detector, why="unknown evidence")
+                if why := _refused(gpt, proposal, documents, sources):
+                    log.warning("proposal_refused", gpt=gpt, detector=detector, why=why)
                     continue
                 id = suggestion_id(gpt, proposal)
                 one = made.get(id) or self._standing(before.get(id), id, gpt, f"{AGENT}{detector}", proposal)
@@ -267,6 +281,16 @@ class Review:
             self.suggestions.set_state([one.id for one in gone], SuggestionState.EXPIRED)
         for one in gone:
             self._forget_draft(one)
+
+
+def _refused(gpt: str, proposal: Proposal, documents: Collection[DocumentId], sources: frozenset[str]) -> str:
+    """Say why a proposal is not put before anybody: it is about what no agent was shown. Empty for one that is."""
+    fix = proposal.fix
+    evidence = (*proposal.evidence, *(fix.evidence if isinstance(fix, AddOverlay) else ()))
+    if not all(one.document_id in documents for one in evidence):
+        return "unknown evidence"
+    own = {overlays_of(gpt)} if isinstance(fix, RetireDocument | PreferDocument) else set()
+    return "" if sources_of(fix) <= sources | own else "unknown source"
 
 
 def _joined(one: Suggestion, proposal: Proposal) -> Suggestion:

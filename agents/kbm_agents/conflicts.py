@@ -11,7 +11,7 @@ from kbm.domain.review import Findings, Near, ReviewWindow
 from kbm.domain.suggestions import Proposal
 from kbm.ports import Lookup
 from kbm_agents.clashes import contradict
-from kbm_agents.passages import evidence_of, newer_first
+from kbm_agents.passages import ROWS, evidence_of, newer_first
 from kbm_agents.words import words
 
 NEAR = 0.8
@@ -32,7 +32,10 @@ class ConflictsDetector:
             return Findings()
         found: dict[tuple[str, str], list[tuple[Near, Near]]] = defaultdict(list)
         n_same = n_open = 0
+        rows = {one.name for one in window.sources if one.kind == ROWS}
         for pair in lookup.pairs(NEAR):
+            if pair.newer.item.partition(":")[0] in rows and pair.older.item.partition(":")[0] in rows:
+                continue  # two articles of a list are alike and differ in numbers, as they should
             if set(words(pair.newer.text)) == set(words(pair.older.text)):
                 n_same += 1
             elif contradict(pair.newer.text, pair.older.text):

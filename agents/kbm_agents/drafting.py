@@ -28,7 +28,7 @@ from kbm.domain.gaps import Cause, Window
 from kbm.domain.identity import ChunkId
 from kbm.domain.review import FoundGap, Near, ReviewedQuestion, ReviewWindow
 from kbm.domain.suggestions import Proposal
-from kbm_agents.passages import newer_first
+from kbm_agents.passages import ROWS, newer_first
 
 OVERLAY_FOR = timedelta(days=180)
 QUOTED = 3
@@ -45,6 +45,7 @@ class Drafting:
 
     def __init__(self, window: ReviewWindow, passages: Mapping[ChunkId, Near]) -> None:
         self._window, self._passages = window, passages
+        self._rows = {one.name for one in window.sources if one.kind == ROWS}
 
     def proposals(self, gap: FoundGap, asked: Sequence[ReviewedQuestion]) -> list[Proposal]:
         """Give what may close a gap, the likeliest first; nothing where only people can say."""
@@ -149,6 +150,9 @@ class Drafting:
         pair = [one for one in gap.diagnosis.evidence[:2] if self._knows(one)]
         if len(pair) < 2:
             return []
+        sources = {self._source(one) for one in pair}
+        if len(sources) == 1 and sources <= self._rows:
+            return []  # two articles of a list are alike and differ in numbers, as they should
         ordered = newer_first(*(self._passages[one.chunk_id] for one in pair))
         if ordered is None:
             return []

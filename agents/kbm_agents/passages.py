@@ -8,6 +8,9 @@ from datetime import timedelta
 from kbm.domain.fixes import Evidence
 from kbm.domain.review import Near
 
+ROWS = "rows"
+"""Kind of the sources whose documents are entries of a list."""
+
 _NUMBER = re.compile(r"\d+")
 CLEARLY_NEWER = timedelta(days=1)
 """Difference of two dates from which on they tell something: files are copied one after the other."""

@@ -39,6 +39,7 @@ from kbm.services.question_vectors import QuestionVectors
 from kbm.services.receipt import ShowReceipt
 from kbm.services.replay import Replay
 from kbm.services.report import MorningReport, ReportedGpt, ReportedSource
+from kbm.services.report_knowledge import KnowledgeReport
 from kbm.services.rerank import Reranking
 from kbm.services.retrieve import Caller, Retrieve, ServedGpt
 from kbm.services.show_passage import ShowPassage
@@ -275,6 +276,14 @@ class Kbm(Journaling, Keeping):
             documents=self.catalogue.documents,
             plans=self.catalogue.plans,
             ages=self.catalogue.ages,
+            knowledge=KnowledgeReport(
+                gpts={name: one.title for name, one in self.settings.gpts.items()},
+                gaps=self.journal.gaps,
+                suggestions=self.catalogue.suggestions,
+                overlays=self.reviewing.tend,
+                documents=self.catalogue.documents,
+                clock=self.clock,
+            ),
             kept=self.reports,
             notifiers=self.notifiers,
             clock=self.clock,

@@ -16,6 +16,11 @@ def overlays_of(gpt: str) -> str:
     return f"@overlays.{gpt}"
 
 
+def gpt_of_overlays(source: str) -> str:
+    """Name the GPT that the documents of a source were written for; empty for any other source."""
+    return source.removeprefix("@overlays.") if source.startswith("@overlays.") else ""
+
+
 def drafts_of(gpt: str) -> str:
     """Name the source of the documents that agents drafted for a GPT. No GPT answers from it."""
     return f"@drafts.{gpt}"

@@ -54,6 +54,30 @@ class GptNews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnowledgeNews:
+    """How the knowledge of a GPT stands, as far as it may be told to everyone: numbers and names, no question.
+
+    ``trend`` is by how much open gaps were asked about more often than a week before. ``new_*`` count suggestions of
+    tonight by risk, ``n_waiting`` all that wait. ``healed`` and ``not_healed`` are kinds of fixes, with the source.
+    """
+
+    gpt: str
+    title: str
+    n_closed: int = 0
+    n_open: int = 0
+    trend: int = 0
+    n_waiting: int = 0
+    new_low: int = 0
+    new_medium: int = 0
+    new_high: int = 0
+    alarms: tuple[str, ...] = ()
+    failed_agents: tuple[str, ...] = ()
+    healed: tuple[str, ...] = ()
+    not_healed: tuple[str, ...] = ()
+    n_withdrawn: int = 0  # overlays, past their day or without ground
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Something that goes on only when one of *people* decides; *command* is how."""
 
@@ -101,7 +125,7 @@ class Findings:
     """Everything a report tells, before it is put into words.
 
     ``exit_code`` is that of the night: 0 done, 1 something failed, 3 something waits. ``ages_watched`` tells whether
-    any source has a ``max_age``.
+    any source has a ``max_age``, or anything was written here.
     """
 
     company: str
@@ -111,6 +135,7 @@ class Findings:
     exit_code: int
     sources: tuple[SourceNews, ...] = ()
     gpts: tuple[GptNews, ...] = ()
+    knowledge: tuple[KnowledgeNews, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     next_expiry: Expiry | None = None
     n_expired: int = 0

@@ -32,6 +32,7 @@ from kbm.ports import Clock, Notifier
 from kbm.services.needs import Ages, Documents, Plans, Reports
 from kbm.services.nightly import GptNight, Night
 from kbm.services.publish import publish_command
+from kbm.services.report_knowledge import KnowledgeReport
 from kbm.services.report_pages import make_report, pages_of
 from kbm.services.sync import SyncResult
 
@@ -76,6 +77,7 @@ class MorningReport:
     documents: Documents
     plans: Plans
     ages: Ages
+    knowledge: KnowledgeReport
     kept: Reports
     notifiers: Mapping[str, Callable[[], Notifier]]
     clock: Clock
@@ -125,12 +127,13 @@ class MorningReport:
             exit_code=night.exit_code,
             sources=tuple(self._source_news(night)),
             gpts=tuple(self._gpt_news(one) for one in night.gpts),
+            knowledge=tuple(self.knowledge.news(night)),
             waiting=tuple(self._waiting(night)),
             next_expiry=expiry,
             n_expired=n_expired,
             upkeep=tuple(str(one) for one in night.upkeep),
             died=str(night.died or ""),
-            ages_watched=any(one.max_age_hours for one in self.sources.values()),
+            ages_watched=expiry is not None or any(one.max_age_hours for one in self.sources.values()),
             unreadable=tuple(
                 Unreadable(
                     source=one.source,
@@ -177,7 +180,7 @@ class MorningReport:
         return Delivery(by=name)
 
     def _expiries(self) -> tuple[Expiry | None, int]:
-        now, first, n_expired = self.clock.now(), None, 0
+        now, first, n_expired = self.clock.now(), self.knowledge.next_expiry(), 0
         for name, source in self.sources.items():
             if source.max_age_hours is None:
                 continue

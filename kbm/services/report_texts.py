@@ -9,6 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kbm.domain.report import Findings, GptNews, SourceNews
+from kbm.services.report_knowledge_texts import (
+    KNOWLEDGE_WORDS,
+    agent_failures,
+    by_itself,
+    gaps_line,
+    knowledge_table,
+    where,
+)
 
 SHOWN_WAITING = 3
 """How many things that wait are named in the second line; the section below it has all."""
@@ -191,7 +199,8 @@ class Section:
 
 def words_of(language: str) -> dict[str, str]:
     """Give the words of a language; English when it is not one of ours."""
-    return WORDS.get(language, WORDS["en"])
+    known = language if language in WORDS else "en"
+    return WORDS[known] | KNOWLEDGE_WORDS[known]
 
 
 def subject_of(found: Findings, words: dict[str, str]) -> str:
@@ -212,7 +221,7 @@ def first_lines(found: Findings, words: dict[str, str]) -> tuple[tuple[str, str]
         (words["changed"], _changed(found, words)),
         (words["held"], _held(found, words)),
         (words["withdrawn"], _withdrawn(found, words)),
-        (words["gaps"], words["not_watched"]),
+        (words["gaps"], gaps_line(found, words)),
         (words["expiry"], _expiry(found, words)),
     )
 
@@ -234,6 +243,12 @@ def sections_of(found: Findings, words: dict[str, str]) -> Iterator[Section]:
             columns=("GPT", words["live"], words["tonight"], words["gate"], words["why"]),
             rows=tuple(row for one in found.gpts for row in _gpt_rows(one, words)),
         )
+    if found.knowledge:
+        columns, rows = knowledge_table(found, words)
+        yield Section(heading=words["knowledge"], columns=columns, rows=rows)
+    done = by_itself(found, words)
+    if done:
+        yield Section(heading=words["by_itself"], lines=tuple(done))
     if found.sources:
         labels = ("source", "added", "edited", "removed", "readers", "unchanged", "new_quarantine")
         yield Section(
@@ -296,7 +311,7 @@ def _expiry(found: Findings, words: dict[str, str]) -> str:
     if found.next_expiry:
         one = found.next_expiry
         name = one.title or one.item_id or words["restricted"]
-        said = f"{one.at.date().isoformat()}, {name} ({one.source})"
+        said = f"{one.at.date().isoformat()}, {name} ({where(one, words)})"
     return f"{said}; {words['expired'].format(n=found.n_expired)}" if found.n_expired else said
 
 
@@ -326,4 +341,5 @@ def _failures(found: Findings, words: dict[str, str]) -> Iterator[str]:
         if hidden:
             yield f"{source.source}{words['colon']}{words['unnamed'].format(n=hidden)}"
     yield from (f"{one.gpt}{words['colon']}{one.error}" for one in found.gpts if one.error)
+    yield from agent_failures(found, words)
     yield from found.upkeep

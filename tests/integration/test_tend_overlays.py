@@ -83,7 +83,7 @@ def test_it_stays_until_its_day_and_is_hidden_on_it(kbm: Kbm, clock: FakeClock) 
     clock.advance(days=2)
 
     assert tend(kbm) == Tended(gpt="helper")
-    assert stored(kbm) == {EVERYONE}
+    assert stored(kbm) == frozenset({EVERYONE})
 
     clock.advance(days=1)
 

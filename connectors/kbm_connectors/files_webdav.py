@@ -3,12 +3,17 @@
 Listed folder by folder, since servers refuse to list a whole tree at once. A listing counts only if it is a whole
 multi-status answer that names the folder itself: a proxy, a login page or a server in trouble answers with less, and
 would otherwise look like a folder that was emptied.
+
+**What tells an edit.** The etag, which many servers make of size and time in whole seconds: a file that was written
+within the last two seconds by the server's clock is marked so and read once more by the next sync, since another edit
+could have followed in the same second.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +36,9 @@ from kbm_connectors.http import HttpClient, HttpSettings, Reply
 MAX_DEPTH = 100
 MAX_DOWN = 3
 """Folders in a row that could not be had, after which the server counts as down: each takes several tries."""
+
+FRESH_S = 2.0
+"""Age below which a second edit could bear the same time."""
 
 _WANTED = (
     b'<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop>'
@@ -75,7 +83,8 @@ class _Entry:
     is_folder: bool = False
     etag: str = ""
     size: int | None = None
-    modified: str = ""
+    modified: datetime | None = None
+    is_fresh: bool = False
     fault: str = ""
 
 
@@ -167,9 +176,9 @@ class WebDavTree:
             return Failed(scope=scope, id=item, why=entry.fault)
         return Ref(
             id=item,
-            version=f"{entry.etag or entry.modified}-{entry.size}",
+            version=f"{entry.etag}-{entry.size}{'+' if entry.is_fresh else ''}",
             url=link(self._prefix, entry.path, self._address(entry.path)),
-            modified=_moment(entry.modified),
+            modified=entry.modified,
             size=entry.size,
             scope=scope,
         )
@@ -211,10 +220,12 @@ class WebDavTree:
             raise self._client.unavailable("the listing broke off, or is no XML") from None
         if root.tag != f"{_DAV}multistatus":
             raise self._client.unavailable("the answer is no listing")
+        said = _moment(next((value for key, value in reply.headers.items() if key.lower() == "date"), ""))
+        now = said.timestamp() if said else time.time()
         for response in root.iterfind(f"{_DAV}response"):
             path = self._path_of(response.findtext(f"{_DAV}href") or "")
             if path is not None:
-                yield _entry(path, response)
+                yield _entry(path, response, now)
 
     def _path_of(self, href: str) -> str | None:
         """Give the path below the root; None for what lies elsewhere."""
@@ -227,8 +238,8 @@ class WebDavTree:
         return None if {"", ".", ".."} & set(below.split("/")) or "\0" in below else below
 
 
-def _entry(path: str, response: Any) -> _Entry:
-    """Read one response of a multi-status answer; Any is lxml's."""
+def _entry(path: str, response: Any, now: float) -> _Entry:
+    """Read one response of a multi-status answer; Any is lxml's, *now* the server's clock."""
     status = response.findtext(f"{_DAV}status") or ""
     found = next(
         (
@@ -240,14 +251,17 @@ def _entry(path: str, response: Any) -> _Entry:
     )
     if found is None or (status and " 2" not in status):
         return _Entry(path, fault=f"the server says {status or 'nothing'} of it")
+    changed = (found.findtext(f"{_DAV}getlastmodified") or "").strip()
+    modified = _moment(changed)
     size = (found.findtext(f"{_DAV}getcontentlength") or "").strip()
     return _Entry(
         path,
         is_folder=found.find(f"{_DAV}resourcetype/{_DAV}collection") is not None,
         # Apache calls the etag of a file weak for as long as a second edit could follow within the same second.
-        etag=(found.findtext(f"{_DAV}getetag") or "").strip().removeprefix("W/"),
+        etag=(found.findtext(f"{_DAV}getetag") or "").strip().removeprefix("W/") or changed,
         size=int(size) if size.isdigit() else None,
-        modified=(found.findtext(f"{_DAV}getlastmodified") or "").strip(),
+        modified=modified,
+        is_fresh=modified is not None and abs(now - modified.timestamp()) < FRESH_S,
     )
 
 

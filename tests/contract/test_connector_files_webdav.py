@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from kbm_connectors.files import FilesConnector
 from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, plan_sync
 from kbm.errors import ConnectorError, ConnectorRefused
 from kbm.testing.contracts.connector import ConnectorContract
+from tests.unit.connectors.core import Core
 from tests.unit.connectors.dav_server import DavServer, serving
 
 PASSWORD = "correct-horse"
@@ -169,3 +172,19 @@ def test_private_addresses_need_a_word_from_a_person(server: DavServer, tmp_path
     assert not server.requests
     with pytest.raises(ConnectorError):
         FilesConnector("share", settings, tmp_path).fetch(Ref(id="a.txt", version="1"))
+
+
+def test_an_edit_within_the_second_of_the_listing_is_seen_by_the_next(
+    server: DavServer, tmp_path: Path
+) -> None:
+    share = Share(server, tmp_path)
+    server.by_time, server.modified = True, formatdate(written := time.time(), usegmt=True)
+    share.make("a.txt", "first")
+    core = Core()
+    core.sync(share.connect())
+    share.edit("a.txt", "later")  # the same size, the same second
+    time.sleep(max(0.0, written + 3.1 - time.time()))
+
+    assert core.sync(share.connect()).changed == ("a.txt",)
+    assert core.blobs["a.txt"].data == b"later"
+    assert core.sync(share.connect()).does_nothing

@@ -18,6 +18,7 @@ from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, plan_sync
 from kbm.testing.contracts.connector import ConnectorContract
 from tests.live.packages import VENV
 from tests.live.servers import free_port, needs, start, stop
+from tests.unit.connectors.core import Core
 
 pytestmark = pytest.mark.live
 EVERYONE = frozenset({"everyone"})
@@ -63,6 +64,8 @@ class Served:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o644)
+        hour_ago = time.time() - 3600
+        os.utime(path, (hour_ago, hour_ago))
 
     edit = make
 
@@ -165,3 +168,29 @@ def test_a_folder_that_the_server_may_not_read_keeps_its_documents(source: Serve
         isinstance(event, Mark) for event in events
     )
     assert plan_sync("share", events, known, default_readers=EVERYONE, brake=Brake()).removed == ()
+
+
+def test_moved_replaced_and_quickly_edited_files_are_right_afterwards(source: Served) -> None:
+    for id in ("a.txt", "hr/b.txt", "it/c.txt", "it/d.txt"):
+        source.make(id, f"text of {id}")
+    now = time.time()
+    os.utime(source.tree / "a.txt", (now, now))
+    core, connector = Core(), source.connect()
+    core.sync(connector)
+
+    (source.tree / "hr" / "b.txt").rename(source.tree / "it" / "moved.txt")
+    source.remove("it/c.txt")
+    source.make("it/c.txt", "text of another c")
+    (source.tree / "a.txt").write_text("texT of a.txt")  # of the same size,
+    os.utime(source.tree / "a.txt", (now, now))  # and within the same second
+    time.sleep(max(0.0, now + 3 - time.time()))
+    plan = core.sync(connector)
+    (source.tree / "it").rename(source.tree / "edv")
+    moved = core.sync(source.connect())
+
+    assert (plan.added, plan.changed) == (("it/moved.txt",), ("a.txt", "it/c.txt"))
+    assert plan.removed == ("hr/b.txt",)
+    assert core.blobs["a.txt"].data == b"texT of a.txt"
+    assert moved.added == ("edv/c.txt", "edv/d.txt", "edv/moved.txt")
+    assert moved.removed == ("it/c.txt", "it/d.txt", "it/moved.txt")
+    assert core.sync(source.connect()).does_nothing

@@ -22,6 +22,9 @@ class DavServer:
         self.forbidden: set[str] = set()
         self.at_folder: dict[str, str] = {}
         self.requests: list[str] = []
+        self.modified = "Mon, 02 Nov 2026 08:00:00 GMT"
+        self.by_time = False
+        """Whether etags are made of size and time in whole seconds, as many servers' are."""
         self.port = 0
 
     def folders(self) -> set[str]:
@@ -53,9 +56,11 @@ class DavServer:
         else:
             text = self.files[path].encode()
             etag = hashlib.sha1(text, usedforsecurity=False).hexdigest()
+            if self.by_time:
+                etag = f"{len(text)}-{self.modified}"
             properties = (
                 f'<D:resourcetype/><D:getetag>"{etag}"</D:getetag><D:getcontentlength>{len(text)}'
-                "</D:getcontentlength><D:getlastmodified>Mon, 02 Nov 2026 08:00:00 GMT</D:getlastmodified>"
+                f"</D:getcontentlength><D:getlastmodified>{self.modified}</D:getlastmodified>"
             )
         return (
             f"<D:response><D:href>{escape(href)}</D:href><D:propstat><D:prop>{properties}</D:prop>"

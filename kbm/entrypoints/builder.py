@@ -19,7 +19,7 @@ TIME_LIMIT_S = 900.0
 
 
 def run_builder(config: Path, *arguments: str) -> dict[str, Any]:
-    """Run ``kbm ARGUMENTS --json`` and give what it says; Any is JSON.
+    """Run a command with ``--json`` and give what it says; Any is JSON.
 
     Raises:
         Busy: another process builds.

@@ -30,15 +30,15 @@ def read_fix(value: object) -> Fix:
         raise ValueError("; ".join(dict.fromkeys(one["msg"] for one in error.errors()))[:500]) from None
 
 
-def suggestion_json(one: Suggestion, language: str) -> Json:
-    """Give a suggestion in short."""
+def suggestion_json(one: Suggestion, fix: Fix, language: str) -> Json:
+    """Give a suggestion in short; *fix* is what it would do, as the looker may see it."""
     preview = one.preview
     return {
         "id": one.id,
         "gpt": one.gpt,
         "proposed_by": one.proposed_by,
         "kind": one.fix.kind,
-        "does": does(one, language),
+        "does": does(fix, language),
         "cause": one.proposal.cause,
         "why": one.proposal.why,
         "gap": one.proposal.gap or None,
@@ -66,9 +66,9 @@ def shown_json(shown: ShownSuggestion, language: str) -> Json:
     one = shown.suggestion
     gap = shown.gap
     return {
-        **suggestion_json(one, language),
-        "fix": _FIX.dump_python(one.fix, mode="json"),
-        "about": list(one.proposal.about),
+        **suggestion_json(one, shown.fix, language),
+        "fix": _FIX.dump_python(shown.fix, mode="json"),
+        "about": list(shown.about),
         "cause_in_words": cause(one.proposal.cause, language) if one.proposal.cause else None,
         "ask_owner": owner_question(gap.ask, language) if gap and gap.ask else None,
         "asked": list(shown.questions),

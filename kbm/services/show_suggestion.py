@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from kbm.domain.answers import Outcome, Passage
 from kbm.domain.documents import EVERYONE, may_read
-from kbm.domain.fixes import Evidence
-from kbm.domain.identity import ChunkId
+from kbm.domain.fixes import Evidence, Fix
+from kbm.domain.identity import ChunkId, DocumentId, document_id
 from kbm.domain.known_gaps import SHOWN_FROM_PEOPLE, Gap
 from kbm.domain.question_log import Logged
 from kbm.domain.suggestions import Asked, Change, Replayed, Suggestion
 from kbm.services.needs import Documents, Golden, Texts
 from kbm.services.review_needs import Gaps, Suggestions
+from kbm.services.shown_fix import HIDDEN, shown_fix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,14 @@ class ShownReplay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSuggestion:
-    """All that a person needs to decide. ``n_hidden`` counts questions that may not be shown."""
+    """All that a person needs to decide. ``n_hidden`` counts questions that may not be shown.
+
+    ``fix`` and ``about`` are those of the suggestion without what may not be shown.
+    """
 
     suggestion: Suggestion
+    fix: Fix
+    about: tuple[str, ...]
     gap: Gap | None
     questions: tuple[str, ...]
     n_hidden: int
@@ -107,6 +113,8 @@ class ShowSuggestion:
         words = {id: one.question for id, one in asked.items() if self._may_show(one, readers, gap)}
         return ShownSuggestion(
             suggestion=found,
+            fix=self.fixes(found.gpt, [found], readers)[id],
+            about=tuple(one if self._reads_item(one, readers) else HIDDEN for one in found.proposal.about),
             gap=gap,
             questions=shown,
             n_hidden=n_hidden,
@@ -128,6 +136,35 @@ class ShowSuggestion:
         return ShownGap(
             gap=found, questions=shown, n_hidden=n_hidden, evidence=tuple(look(one) for one in found.evidence)
         )
+
+    def fixes(self, gpt: str, some: Sequence[Suggestion], readers: frozenset[str]) -> dict[str, Fix]:
+        """Give what suggestions of a GPT would do, by id, as somebody may see it."""
+        gaps = {one.id: one for one in self.gaps.all(gpt)} if some else {}
+        titles = self.titles([*gaps.values()], gpt, readers)
+
+        def shown(one: Suggestion) -> Fix:
+            gap = gaps.get(one.proposal.gap)
+
+            def in_words(text: str) -> str:
+                return titles[gap.id] if gap is not None and text == gap.name.title else text
+
+            return shown_fix(
+                one.fix,
+                reads=lambda each: self._reads(each.document_id, readers),
+                reads_item=lambda name: self._reads_item(name, readers),
+                in_words=in_words,
+            )
+
+        return {one.id: shown(one) for one in some}
+
+    def _reads_item(self, name: str, readers: frozenset[str]) -> bool:
+        """Tell whether somebody may read an item; what is none is a name that may be said."""
+        source, colon, item_id = name.partition(":")
+        return not colon or self._reads(document_id(source, item_id), readers)
+
+    def _reads(self, id: DocumentId, readers: frozenset[str]) -> bool:
+        record = self.documents.document(id)
+        return record is not None and record.present and may_read(record.readers, readers)
 
     def titles(self, gaps: Sequence[Gap], gpt: str, readers: frozenset[str]) -> dict[str, str]:
         """Give the names of gaps as somebody may see them; keywords where the question may not be shown."""

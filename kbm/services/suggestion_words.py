@@ -11,6 +11,7 @@ from kbm.domain.fixes import (
     AdjustThreshold,
     AttachSource,
     ChangeIndexSpec,
+    Fix,
     FixKind,
     GrantReadersRequest,
     PreferDocument,
@@ -172,9 +173,8 @@ _PROOF: Mapping[str, str] = {
 }
 
 
-def does(one: Suggestion, language: str) -> str:
-    """Say in one sentence what it would do."""
-    fix = one.fix
+def does(fix: Fix, language: str) -> str:
+    """Say in one sentence what a fix would do."""
     told: dict[str, object] = {}
     match fix:
         case AddOverlay():

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from kbm import __version__
 from kbm.domain.receipts import Level
+from kbm.entrypoints.api.agent_examples import AGENT_ANSWERS
 from kbm.entrypoints.api.receipt_schemas import QuoteOut, ReceiptOut, VerificationOut
 from kbm.entrypoints.api.schemas import (
     AnswerOut,
@@ -171,6 +172,7 @@ ANSWERS: dict[str, BaseModel] = {
     "listSources": SOURCES,
     "getDocument": DOCUMENT,
     "health": Health(status="ok", version=__version__, releases={"offers": "1.0.0", "hr": None}),
+    **AGENT_ANSWERS,
 }
 """By operation id."""
 

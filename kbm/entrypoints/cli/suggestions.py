@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from kbm.bootstrap import Kbm
-from kbm.domain.fixes import ROUTES, AddOverlay, Route
+from kbm.domain.fixes import ROUTES, AddOverlay, Fix, Route
 from kbm.domain.identity import Digest
 from kbm.domain.suggestions import Change, Suggestion, SuggestionState, below_fold, ranked
 from kbm.entrypoints.cli.context import Json, opened
@@ -41,21 +42,26 @@ def list_suggestions(
     with opened(as_json=as_json) as kbm:
         if gpt is not None:
             kbm.gpt_settings(gpt)
-        found = ranked(kbm.catalogue.suggestions.all(gpt, () if everything else WAITING))
+        # What is there of an assistant that kbm.toml no longer has waits for nobody.
+        all_of_them = kbm.catalogue.suggestions.all(gpt, () if everything else WAITING)
+        found = ranked([one for one in all_of_them if one.gpt in kbm.settings.gpts])
         folded = below_fold([one for one in found if one.state in WAITING], kbm.clock.now())
         language = kbm.settings.kbm.languages[0]
+        fixes = _fixes(kbm, found)
         if as_json:
             print_json(
                 {
                     "suggestions": [
-                        suggestion_json(one, language) | {"below_fold": one.id in folded} for one in found
+                        suggestion_json(one, fixes[one.id], language) | {"below_fold": one.id in folded}
+                        for one in found
                     ]
                 }
             )
             return
         shown = [one for one in found if one.id not in folded or everything]
         rows = [
-            (one.id, one.gpt, does(one, language), proof(one, language), one.risk, one.state) for one in shown
+            (one.id, one.gpt, does(fixes[one.id], language), proof(one, language), one.risk, one.state)
+            for one in shown
         ]
         empty = "nothing waits for a decision; agents look every night, or now: kbm review"
         table("", ("id", "GPT", "proposal", "proof", "risk", "state"), rows, empty=empty)
@@ -114,7 +120,7 @@ def approve(
                 golden=golden or (),
                 reason=reason,
             )
-        _told(done, as_json, f"approved; it goes into the next release: kbm nightly {done.gpt}")
+        _told(kbm, done, as_json, f"approved; it goes into the next release: kbm nightly {done.gpt}")
 
 
 @app.command()
@@ -128,7 +134,7 @@ def reject(
     with opened(as_json=as_json) as kbm:
         gpt = kbm.catalogue.suggestions.get(id).gpt
         done = kbm.reviewing.decide.reject(id, who=_decider(kbm, gpt, who), reason=reason)
-        _told(done, as_json, "rejected")
+        _told(kbm, done, as_json, "rejected")
 
 
 @app.command()
@@ -145,7 +151,7 @@ def snooze(
         gpt = kbm.catalogue.suggestions.get(id).gpt
         until = kbm.clock.now() + timedelta(hours=hours(for_))
         done = kbm.reviewing.decide.snooze(id, until=until, who=_decider(kbm, gpt, who))
-        _told(done, as_json, f"put aside until {until.date()}")
+        _told(kbm, done, as_json, f"put aside until {until.date()}")
 
 
 @app.command()
@@ -188,7 +194,7 @@ def ask(
         gpt = kbm.catalogue.suggestions.get(id).gpt
         decider = _decider(kbm, gpt, who)
         done = kbm.reviewing.decide.ask_expert(id, expert=expert, question=question, who=decider)
-        _told(done, as_json, f"noted that {plain(expert)} was asked")
+        _told(kbm, done, as_json, f"noted that {plain(expert)} was asked")
 
 
 @app.command()
@@ -202,7 +208,16 @@ def undo(
     with opened(as_json=as_json) as kbm:
         gpt = kbm.catalogue.suggestions.get(id).gpt
         done = kbm.reviewing.decide.undo(id, who=_decider(kbm, gpt, who), reason=reason)
-        _told(done, as_json, "open again")
+        _told(kbm, done, as_json, "open again")
+
+
+def _fixes(kbm: Kbm, some: Sequence[Suggestion]) -> dict[str, Fix]:
+    """Give what suggestions would do, by id, as the owner of each GPT may see it."""
+    found: dict[str, Fix] = {}
+    for gpt in {one.gpt for one in some} & kbm.settings.gpts.keys():
+        mine = [one for one in some if one.gpt == gpt]
+        found |= kbm.reviewing.show.fixes(gpt, mine, kbm.people_of(gpt).readers)
+    return found
 
 
 def _readers(kbm: Kbm, id: str) -> frozenset[str]:
@@ -218,15 +233,15 @@ def _decider(kbm: Kbm, gpt: str, who: str) -> str:
 def _show(shown: ShownSuggestion, language: str) -> None:
     """Write a suggestion for a person."""
     one = shown.suggestion
-    out.print(f"[bold]{plain(does(one, language))}[/bold]")
+    out.print(f"[bold]{plain(does(shown.fix, language))}[/bold]")
     out.print(plain(f"{one.gpt} · {one.fix.kind} · risk {one.risk} · {one.state} · by {one.proposed_by}"))
     if one.proposal.cause:
         out.print(plain(f"why: {cause(one.proposal.cause, language)}"))
     if shown.gap and shown.gap.ask:
         out.print(plain(f"unsure: {owner_question(shown.gap.ask, language)}"))
-    if isinstance(one.fix, AddOverlay):
-        out.print(plain(f"\n{one.fix.text}\n"))
-        for hole in one.fix.asks:
+    if isinstance(shown.fix, AddOverlay):
+        out.print(plain(f"\n{shown.fix.text}\n"))
+        for hole in shown.fix.asks:
             out.print(plain(f"  open: {hole}"))
     table("", ("asked",), [(each,) for each in shown.questions[:10]], empty="")
     if shown.n_hidden:
@@ -244,8 +259,7 @@ def _show(shown: ShownSuggestion, language: str) -> None:
         ]
         table("", ("question", "change", "before", "after"), rows, empty="no answer changes")
     if one.state in WAITING:
-        out.print(plain(f"approve: kbm suggestions approve {one.id} --seen {one.seal[:12]}…"))
-        out.print(plain(f"seal: {one.seal}"))
+        out.print(plain(f"approve: kbm suggestions approve {one.id} --seen {one.seal}"))
 
 
 def _says(answer: ShownAnswer) -> str:
@@ -254,8 +268,8 @@ def _says(answer: ShownAnswer) -> str:
     return f"{answer.outcome}: {words}" if words else str(answer.outcome)
 
 
-def _told(done: Suggestion, as_json: bool, text: str) -> None:
+def _told(kbm: Kbm, done: Suggestion, as_json: bool, text: str) -> None:
     if as_json:
-        print_json(suggestion_json(done, "en"))
+        print_json(suggestion_json(done, _fixes(kbm, [done])[done.id], "en"))
     else:
         out.print(f"{done.id} {text}")

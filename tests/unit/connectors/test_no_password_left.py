@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.connectors.fake_mediawiki import PASSWORD, FakeMediaWiki
 from tests.unit.connectors.fake_web import FAULTS, Answer
+from tests.unit.connectors.left_behind import left_behind
 
 TOML = """
 [kbm]
@@ -47,15 +48,15 @@ def test_a_sync_that_works_and_syncs_that_do_not_leave_no_password(tmp_path: Pat
     wiki.fault = lambda answer: Answer(answer.body.replace(b'"Success"', no), answer.media_type)
     said.append(_run(tmp_path, "sync"))
     wiki.fault = FAULTS["login page"]
-    said += [_run(tmp_path, command) for command in ("sync", "check", "sources")]
+    said += [_run(tmp_path, command) for command in ("sync", "check", "sources", "backup")]
     wiki.close()
 
     assert "is wrong" in said[1]
     assert all(text.strip() for text in said)
     assert PASSWORD not in "".join(said)
-    left = [path for path in (tmp_path / "kbm").rglob("*") if path.is_file()]
-    assert len(left) > 3
-    assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
+    left = dict(left_behind(tmp_path / "kbm"))
+    assert any(".tar.gz/" in name and name.endswith(".db") for name in left)
+    assert not [name for name, data in left.items() if PASSWORD.encode() in data]
 
 
 def _run(folder: Path, command: str) -> str:

@@ -74,7 +74,9 @@ def diagnose(evidence: Sequence[QuestionEvidence], *, embedded: bool = True) -> 
     nearest = _upper([_nearest(each, embedded) for each in evidence])
     scores = {"here": here, "blocked": hidden, "elsewhere": there, "nearest": nearest}
     best = max(here, hidden, there)
-    says_no = _says_no(evidence)
+    says_no, says_yes = _says(evidence, no=True), _says(evidence, no=False)
+    # A model that read the passage knows better than a score near the limit, unless that is far away.
+    answered = says_yes and here == best and limits.hints <= here < limits.there
     cause: Cause
     second: Cause | None
     found: list[Window]
@@ -82,7 +84,7 @@ def diagnose(evidence: Sequence[QuestionEvidence], *, embedded: bool = True) -> 
         cause, second, found = Cause.OFF_TOPIC, Cause.MISSING, []
     elif best < limits.there and here >= limits.hints and here == best and _is_short(readable):
         cause, second, found = Cause.THIN, Cause.MISSING, readable
-    elif best < limits.there or says_no:
+    elif (best < limits.there and not answered) or says_no:
         cause, second = Cause.MISSING, _beside_missing(there, hidden, nearest, best, limits)
         found = readable + elsewhere
         if says_no and best >= limits.there:
@@ -133,7 +135,7 @@ def _of_found(
         cause = Cause.RETRIEVAL_MISS
     else:
         cause = Cause.THIN
-    if second is None and scores["here"] - limits.there < limits.unsure:
+    if second is None and abs(scores["here"] - limits.there) < limits.unsure:
         second = Cause.MISSING
     return Diagnosis(
         cause=cause,
@@ -189,10 +191,10 @@ def _is_hit(evidence: QuestionEvidence) -> bool:
     return not evidence.ranked or found is None or found.document_id in evidence.ranked[:FIRST_HITS]
 
 
-def _says_no(evidence: Sequence[QuestionEvidence]) -> bool:
-    """Tell whether a chat model found that the best windows do not answer most of the questions it was asked of."""
+def _says(evidence: Sequence[QuestionEvidence], *, no: bool) -> bool:
+    """Tell whether a chat model found that the best windows do (not) answer most of the questions it was asked of."""
     said = [each.answers for each in evidence if each.answers is not None]
-    return bool(said) and sum(not one for one in said) > len(said) / 2
+    return bool(said) and sum(one is not no for one in said) > len(said) / 2
 
 
 def _is_short(windows: Sequence[Window]) -> bool:

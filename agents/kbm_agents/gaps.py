@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kbm.domain.documents import EVERYONE
-from kbm.domain.gaps import EvidenceChunk, FailedQuestion, Group, QuestionEvidence
+from kbm.domain.gaps import Cause, Diagnosis, EvidenceChunk, FailedQuestion, Group, QuestionEvidence
 from kbm.domain.identity import ChunkId, DocumentId
 from kbm.domain.language import guess_language
 from kbm.domain.review import Findings, FoundGap, Near, ReviewedQuestion, ReviewWindow
 from kbm.ports import Lookup, Vectors
+from kbm_agents.asking_a_model import answers_it, title
 from kbm_agents.clustering import group_questions
 from kbm_agents.diagnosis import diagnose
 from kbm_agents.drafting import Drafting
@@ -25,6 +26,18 @@ PROBES = 12
 
 NEAR = 12
 """Passages looked into per question, of the GPT's own and of others."""
+
+
+ASKED_ABOUT = 20
+"""Groups that a chat model is asked about, the largest first."""
+
+JUDGED, NEAR_ENOUGH = 3, 0.3
+"""Questions of a group whose best passage it judges, and the score from which on that is worth asking."""
+
+CENTRAL, OTHERS = 8, 6
+"""Questions of a group, and groups beside it, that it words a title from."""
+
+_DOUBTFUL = frozenset({Cause.MISSING, Cause.THIN, Cause.RETRIEVAL_MISS})
 
 
 class GapsDetector:
@@ -44,13 +57,14 @@ class GapsDetector:
         looking = _Looking.into(grouping.groups, failed, vectors, asked, window, lookup)
         found, proposals = [], []
         drafting = Drafting(window, looking.passages)
+        diagnoses = _diagnosed(grouping.groups, looking.evidence, asked, window, lookup)
         for group in grouping.groups:
             match = matches[group.id]
             gap = FoundGap(
                 id=match.gap,
                 name=names[group.id],
                 theme=group.theme,
-                diagnosis=diagnose(looking.evidence[group.id], embedded=window.dense),
+                diagnosis=diagnoses[group.id],
                 members=group.members,
                 central=group.central,
                 n_asked=group.n_asked,
@@ -59,7 +73,7 @@ class GapsDetector:
                 dismissed_at=match.dismissed_at,
                 centroid=group.centroid,
             )
-            found.append(gap)
+            found.append(_titled(gap, grouping.groups, asked, lookup))
             if gap.dismissed_at is None:
                 proposals += drafting.proposals(gap, [asked[id] for id in gap.members])
         themes = [
@@ -139,6 +153,51 @@ class _Looking:
             evidence={group: [of_question[id] for id in some] for group, some in probes.items()},
             passages=passages,
         )
+
+
+def _diagnosed(
+    groups: Sequence[Group],
+    evidence: Mapping[str, Sequence[QuestionEvidence]],
+    asked: Mapping[str, ReviewedQuestion],
+    window: ReviewWindow,
+    lookup: Lookup,
+) -> dict[str, Diagnosis]:
+    """Find the cause of each group, and let a chat model, if there is one, look at the doubtful ones."""
+    found = {group.id: diagnose(evidence[group.id], embedded=window.dense) for group in groups}
+    for group in groups[:ASKED_ABOUT]:
+        if found[group.id].cause not in _DOUBTFUL:
+            continue
+        told = list(_told(evidence[group.id], asked, lookup))
+        if any(one.answers is not None for one in told):
+            found[group.id] = diagnose(told, embedded=window.dense)
+    return found
+
+
+def _told(
+    evidence: Sequence[QuestionEvidence], asked: Mapping[str, ReviewedQuestion], lookup: Lookup
+) -> Iterator[QuestionEvidence]:
+    """Have the best window of the first few questions judged, of those that this GPT answers from."""
+    n = 0
+    for one in evidence:
+        best = next((each for each in one.windows if each.attached and not each.blocked), None)
+        if best is None or best.score < NEAR_ENOUGH or n == JUDGED:
+            yield one
+            continue
+        n += 1
+        yield replace(one, answers=answers_it(lookup, asked[one.question].text, best.text))
+
+
+def _titled(
+    gap: FoundGap, groups: Sequence[Group], asked: Mapping[str, ReviewedQuestion], lookup: Lookup
+) -> FoundGap:
+    """Name a gap by a chat model, if there is one; what is drafted for it keeps the words of those who asked."""
+    place = next(at for at, one in enumerate(groups) if one.members == gap.members)
+    if place >= ASKED_ABOUT:
+        return gap
+    central = [asked[id].text for id in gap.central[:CENTRAL]]
+    others = [asked[one.central[0]].text for one in groups[:OTHERS] if one.members != gap.members]
+    named = title(lookup, central, others, gap.language)
+    return gap if named is None else replace(gap, name=replace(gap.name, title=named))
 
 
 def _probes(group: Group) -> list[str]:

@@ -63,15 +63,19 @@ class ChatModels:
             return " ".join(filter(None, [str(error), error.hint]))
         return ""
 
+    def budget(self, spent: Spent) -> Budget:
+        """Give what each GPT may spend on a day."""
+        budgets = {name: one.chat_tokens_per_day for name, one in self._settings.gpts.items()}
+        return Budget(budgets, spent, self._clock)
+
     def generate(self, spent: Spent) -> Generate:
         """Make the step of answering that lets a model word the answer."""
         section = self._settings.chat
-        budgets = {name: one.chat_tokens_per_day for name, one in self._settings.gpts.items()}
         return Generate(
             chat=self._settings.kbm.chat,
             calls=self.calls,
             prompts=prompts,
-            budget=Budget(budgets, spent, self._clock),
+            budget=self.budget(spent),
             price=Price(per_million_in=section.price_in, per_million_out=section.price_out),
         )
 

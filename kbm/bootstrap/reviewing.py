@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kbm import registry
 from kbm.detecting.run import detect
+from kbm.domain.chat import EXTRACTIVE
 from kbm.domain.question_log import Logged
 from kbm.domain.releases import Release
 from kbm.domain.review import ReviewWindow
@@ -29,6 +30,7 @@ from kbm.services.shadow import holds
 from kbm.services.show_suggestion import ShowSuggestion
 from kbm.services.tend_overlays import TendOverlays
 from kbm.services.verify import Verify
+from kbm.services.write_for_agents import WriteForAgents
 
 if TYPE_CHECKING:
     from kbm.bootstrap.use_cases import Kbm
@@ -267,5 +269,19 @@ class Reviewing:
             others=holds(stored - own),  # no drafts: they are what agents wrote
             readers=readers,
             embedder=kbm.embedder,
-            write=None,
+            write=self._writer(to_review.gpt.name),
+        )
+
+    def _writer(self, gpt: str) -> WriteForAgents | None:
+        """Let the chat model of kbm.toml write for agents, as much as the GPT may spend."""
+        kbm = self._kbm
+        chat = kbm.settings.kbm.chat
+        if chat == EXTRACTIVE:
+            return None
+        return WriteForAgents(
+            gpt=gpt,
+            calls=lambda: kbm.chat_models.calls(chat),
+            budget=kbm.chat_models.budget(kbm.journal),
+            spend=kbm.journal.add_agent_tokens,
+            clock=kbm.clock,
         )

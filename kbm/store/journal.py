@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from kbm import __version__
 from kbm.domain.answers import Answer, Cause, Outcome, Verdict
@@ -25,9 +26,10 @@ from kbm.faults import fault_point
 from kbm.ports import Clock
 from kbm.store.engine import empty_free_pages, iso, to_json, writing
 from kbm.store.forgetting import SLICE, Forgetting, empty_wal, overwrite
+from kbm.store.gap_members import forget_evidence, forget_members
 from kbm.store.gaps import Gaps
 from kbm.store.imported_questions import ImportedQuestions
-from kbm.store.journal_schema import answer, feedback
+from kbm.store.journal_schema import agent_tokens, answer, feedback
 from kbm.store.keys import KeyUses
 from kbm.store.questions import Questions
 from kbm.store.secret import Secret
@@ -110,12 +112,26 @@ class Journal:
         return _recorded(row) if row else None
 
     def tokens_since(self, gpt: str, moment: datetime) -> int:
-        """Count the tokens that chat models took for a GPT's answers since a moment."""
+        """Count the tokens that chat models took for a GPT since a moment, and for its agents since its day began."""
         query = select(func.coalesce(func.sum(answer.c.tokens), 0)).where(
             answer.c.gpt == gpt, answer.c.asked_at >= iso(moment)
         )
+        of_agents = select(func.coalesce(func.sum(agent_tokens.c.n), 0)).where(
+            agent_tokens.c.gpt == gpt, agent_tokens.c.day >= _day(moment)
+        )
         with self._reads.connect() as connection:
-            return int(connection.scalar(query) or 0)
+            return int(connection.scalar(query) or 0) + int(connection.scalar(of_agents) or 0)
+
+    def add_agent_tokens(self, gpt: str, n: int) -> None:
+        """Count tokens that a chat model took for a GPT's agents."""
+        with fault_point("journal.record"), self._writes.begin() as connection:
+            connection.execute(
+                upsert(agent_tokens)
+                .values(gpt=gpt, day=_day(self._clock.now()), n=n)
+                .on_conflict_do_update(
+                    index_elements=[agent_tokens.c.gpt, agent_tokens.c.day], set_={"n": agent_tokens.c.n + n}
+                )
+            )
 
     # -- feedback --------------------------------------------------------------------------------------------
 
@@ -163,13 +179,16 @@ class Journal:
                             **_evidence(_recorded(row).receipt.without(wanted, self._secret.mac))
                         }
                         if any(id in row.citations for id in wanted):
+                            forget_members(connection, [row.id])
                             left |= {"question": None, "kept_mac": None, "user_label": None}
                         connection.execute(
                             update(answer).where(answer.c.id == row.id).values(redacted_at=now, **left)
                         )
                 n += len(named)
-        if n:
-            empty_wal(self._reads)
+        with fault_point("journal.redact"), self._writes.begin() as connection:
+            overwrite(connection)
+            forget_evidence(connection, wanted)
+        empty_wal(self._reads)
         return n
 
     def empty_free_pages(self) -> None:
@@ -179,6 +198,10 @@ class Journal:
             Busy: somebody kept reading it for seconds.
         """
         empty_free_pages(self._reads)
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()
 
 
 def _evidence(receipt: Receipt) -> dict[str, str]:

@@ -77,6 +77,14 @@ feedback = Table(
     sqlite_autoincrement=True,
 )
 
+agent_tokens = Table(
+    "agent_tokens",
+    journal,
+    Column("gpt", String, primary_key=True),
+    Column("day", String, primary_key=True),  # of UTC
+    Column("n", Integer, nullable=False),  # tokens of chat models, in and out
+)
+
 imported_question = Table(
     "imported_question",
     journal,

@@ -52,6 +52,29 @@ def evidence(
     )
 
 
+@pytest.mark.parametrize(
+    ("score", "answers", "cause"),
+    [
+        (0.8, None, Cause.THIN),
+        (0.8, False, Cause.MISSING),
+        (0.45, None, Cause.MISSING),
+        (0.45, True, Cause.THIN),
+        (0.31, True, Cause.MISSING),
+    ],
+)
+def test_what_a_model_says_of_the_best_passage_moves_what_is_near_the_limit_only(
+    score: float, answers: bool | None, cause: Cause
+) -> None:
+    assert diagnose([evidence(window(score=score), answers=answers)]).cause is cause
+
+
+def test_of_what_a_model_says_the_majority_counts() -> None:
+    said = [evidence(window(), answers=one) for one in (False, False, True, None)]
+
+    assert diagnose(said).cause is Cause.MISSING
+    assert diagnose(said[1:]).cause is Cause.THIN
+
+
 OTHERS = tuple(f"other-{at}" for at in range(8))
 CASES = {
     "off topic": ([evidence(window(score=0.1))], Cause.OFF_TOPIC),

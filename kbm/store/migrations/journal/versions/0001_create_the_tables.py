@@ -11,6 +11,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "agent_tokens",
+        sa.Column("gpt", sa.String(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("gpt", "day", name=op.f("pk_agent_tokens")),
+    )
+    op.create_table(
         "answer",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("gpt", sa.String(), nullable=False),

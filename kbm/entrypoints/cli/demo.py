@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from kbm.bootstrap import Kbm
-from kbm.config import CONFIG_NAME, load_settings
+from kbm.clock import SystemClock
+from kbm.config import CONFIG_NAME, Settings, load_settings
 from kbm.demo.company import QUESTIONS, copy_company
+from kbm.demo.past import ask_past_questions
 from kbm.entrypoints.cli.asking import show_answer
 from kbm.entrypoints.cli.context import told, who
 from kbm.entrypoints.cli.night import show_night
@@ -19,6 +21,19 @@ from kbm.entrypoints.cli.sources import show_quarantine_hint
 from kbm.services.retrieve import Caller
 
 app = typer.Typer()
+
+
+def _show_agents(folder: Path, settings: Settings) -> None:
+    """Let the people of the company have asked for weeks, and its agents look at what they asked in vain."""
+    progress = TerminalProgress()
+    n_asked = ask_past_questions(folder, settings, SystemClock(), progress)
+    with Kbm(settings) as kbm, kbm.working("review", ""):
+        done = [kbm.reviewing.review_one(gpt, progress) for gpt in settings.gpts]
+    n_gaps, n_waiting = sum(len(one.gaps) for one in done), sum(len(one.waiting) for one in done)
+    out.print(
+        f"\n{n_asked} questions of the last weeks: {sum(one.n_failed for one in done)} got no sure answer, "
+        f"{n_gaps} gaps, {n_waiting} suggestions wait for their owners"
+    )
 
 
 @app.command()
@@ -47,6 +62,10 @@ def demo(
                 raise typer.Exit(1)
             for gpt, question in QUESTIONS:
                 show_answer(question, kbm.ask.run(gpt, question, Caller()))
+            known = kbm.journal.gaps.last_review(next(iter(settings.gpts))) is not None
+        if not known:
+            _show_agents(folder, settings)
         command = f"{sys.argv[0]} --config {folder / CONFIG_NAME}"
         out.print(f'\nask yourself:  {command} ask offers "How long does a tool change take on the KB 65?"')
         out.print(f"over HTTP:     {command} serve")
+        out.print(f"what waits:    {command} suggestions list")

@@ -112,9 +112,14 @@ def test_edits_deletions_and_moves_of_a_wiki(wiki: Wiki) -> None:
     wiki.write("handbuch:seite1", "====== Seite 1 ======\n\nText Nummer 9 mit Größe.\n")
     os.utime(path, ns=times)
     wiki.delete("handbuch:seite2")
+    path.with_name("seite3.txt").rename(path.with_name("umgezogen.txt"))
+    wiki.delete("handbuch:seite4")
+    wiki.write("handbuch:seite4", "====== Seite 4 ======\n\nNeu angelegt.\n")
     plan = core.sync(connector)
 
-    assert (plan.added, plan.changed, plan.removed) == ((), ("handbuch:seite1",), ("handbuch:seite2",))
+    assert (plan.added, plan.changed) == (("handbuch:umgezogen",), ("handbuch:seite1", "handbuch:seite4"))
+    assert plan.removed == ("handbuch:seite2", "handbuch:seite3")
+    assert core.holds("Text Nummer 3 mit Größe") == core.holds("Neu angelegt") == 1
 
 
 def test_the_readers_come_from_the_table_of_rights(wiki: Wiki) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from kbm.domain.answers import Outcome
-from kbm.domain.fixes import RISKS, ROUTES, AddOverlay, Evidence, Fix, Risk, Route, fix_digest
+from kbm.domain.fixes import RISKS, ROUTES, AddOverlay, Evidence, Fix, OutOfScope, Risk, Route, fix_digest
 from kbm.domain.gaps import Cause
 from kbm.domain.identity import Digest, digest
 
@@ -194,11 +194,13 @@ class Suggestion:
 def suggestion_id(gpt: str, proposal: Proposal) -> str:
     """Name a suggestion by what it is for and does, so that the same one is found again the next night.
 
-    An overlay is drafted from what is there and its words may change: there is one per gap.
+    An overlay is drafted from what is there and its words may change: there is one per gap. What several agents, or
+    several gaps, ask for is one suggestion.
     """
     fix = proposal.fix
     does = fix.kind if isinstance(fix, AddOverlay) and proposal.gap else fix_digest(fix)
-    return digest("suggestion-id", gpt, proposal.gap, does)[:16]
+    subject = proposal.gap if isinstance(fix, AddOverlay | OutOfScope) else ""
+    return digest("suggestion-id", gpt, subject, does)[:16]
 
 
 def below_fold(waiting: Collection[Suggestion], now: datetime) -> set[str]:

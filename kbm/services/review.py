@@ -23,7 +23,7 @@ from kbm.domain.fixes import (
 )
 from kbm.domain.identity import DocumentId
 from kbm.domain.internal import overlays_of
-from kbm.domain.known_gaps import Gap, GapState, LastReview
+from kbm.domain.known_gaps import Gap, GapState, LastReview, fell, with_night
 from kbm.domain.question_log import Logged
 from kbm.domain.releases import Release
 from kbm.domain.review import Findings, FoundGap, ReviewWindow
@@ -38,9 +38,10 @@ from kbm.domain.suggestions import (
 )
 from kbm.errors import DecisionConflict, NothingLive
 from kbm.ports import Clock, Lookup, Progress
+from kbm.services.ask_variants import AskVariants
 from kbm.services.company_index import CompanyIndex
 from kbm.services.found_gaps import as_gap
-from kbm.services.needs import Releases
+from kbm.services.needs import Golden, Releases
 from kbm.services.overlays import Overlays
 from kbm.services.preview import Basis, PreviewFix
 from kbm.services.review_needs import Gaps, Suggestions
@@ -50,6 +51,9 @@ log = structlog.get_logger()
 
 AGENT = "agent:"
 """Begins the name of every agent; no person has one."""
+
+VARIANTS = "golden_variants"
+"""Name of the figure: share of golden questions in other words that find what they should."""
 
 DOUBLED = 2
 """How many times the questions a rejected suggestion must touch, to be proposed again."""
@@ -93,6 +97,8 @@ class Review:
     look_up: Callable[[GptToReview, Release], Lookup]
     detect: Callable[[ReviewWindow, Lookup, Progress], Detected]
     clock: Clock
+    golden: Golden
+    variants: AskVariants
     rests: Callable[[Suggestion], bool]
     """Tells whether a task that was done is not to be proposed again yet."""
 
@@ -112,11 +118,12 @@ class Review:
         if not asked:
             # Everything agents look at is weighed by questions: where nobody asked there is nothing to do.
             self._lapse(gpt, (), {})
+            self._keep(LastReview(gpt=gpt, at=self.clock.now(), figures=self._tested(live, progress)), ())
             return Reviewed(gpt=gpt)
         company = self.company.refresh(progress)
         window = self.windows.make(to_review, live, asked, progress)
         detected = self.detect(window, self.look_up(to_review, company), progress)
-        gaps = self._keep_gaps(window, detected)
+        gaps = self._keep_gaps(window, detected, self._tested(live, progress))
         sources = frozenset(to_review.max_age_h)
         proposed = self._proposed(gpt, detected.findings, {one.id for one in window.documents}, sources)
         kept, n_without = self._proved(to_review, asked, proposed, progress)
@@ -141,7 +148,18 @@ class Review:
 
     # -- gaps ------------------------------------------------------------------------------------------------
 
-    def _keep_gaps(self, window: ReviewWindow, detected: Detected) -> list[Gap]:
+    def _tested(self, live: Release, progress: Progress) -> dict[str, float]:
+        """Ask golden questions in other words, and tell whether that finds less than it did."""
+        share = self.variants.share(live, self.golden.all(live.gpt), progress)
+        if share is None:
+            return {}
+        alarm = fell(self.gaps.last_review(live.gpt), VARIANTS, share)
+        return {VARIANTS: share, "alarm_variants": float(alarm)}
+
+    def _keep(self, made: LastReview, gaps: Sequence[Gap]) -> None:
+        self.gaps.put(with_night(self.gaps.last_review(made.gpt), made), gaps)
+
+    def _keep_gaps(self, window: ReviewWindow, detected: Detected, tested: Mapping[str, float]) -> list[Gap]:
         before = {one.id: one for one in self.gaps.all(window.gpt)}
         found = [one for some in detected.findings.values() for one in some.gaps]
         made = [as_gap(window, one, before.get(one.id)) for one in found]
@@ -151,9 +169,10 @@ class Review:
             rare=tuple(id for some in detected.findings.values() for id in some.rare),
             themes=tuple((one.id, one.groups) for some in detected.findings.values() for one in some.themes),
             problems=tuple(sorted(detected.problems.items())),
-            figures={name: n for some in detected.findings.values() for name, n in some.figures.items()},
+            figures={name: n for some in detected.findings.values() for name, n in some.figures.items()}
+            | dict(tested),
         )
-        self.gaps.put(last, made)
+        self._keep(last, made)
         return made
 
     # -- suggestions -----------------------------------------------------------------------------------------
@@ -300,6 +319,8 @@ def _joined(one: Suggestion, proposal: Proposal) -> Suggestion:
         one,
         proposal=replace(
             mine,
+            gap=mine.gap or proposal.gap,
+            cause=mine.cause or proposal.cause,
             questions=tuple(dict.fromkeys((*mine.questions, *proposal.questions))),
             evidence=tuple(dict.fromkeys((*mine.evidence, *proposal.evidence))),
             n_questions=max(mine.n_questions, proposal.n_questions),

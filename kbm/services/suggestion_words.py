@@ -20,7 +20,7 @@ from kbm.domain.fixes import (
     RetireDocument,
 )
 from kbm.domain.gaps import Cause, OwnerQuestion
-from kbm.domain.suggestions import Asked, Suggestion
+from kbm.domain.suggestions import Asked, Change, Suggestion
 
 _DOES: Mapping[FixKind, Mapping[str, str]] = {
     FixKind.ADD_OVERLAY: {
@@ -167,9 +167,9 @@ _ASKS: Mapping[OwnerQuestion, Mapping[str, str]] = {
 }
 
 _PROOF: Mapping[str, str] = {
-    "en": "answers {after} of {n} (before: {before}), breaks {broken} of {others}",
-    "de": "beantwortet {after} von {n} (vorher {before}), verschlechtert {broken} von {others}",
-    "fr": "répond à {after} sur {n} (avant : {before}), dégrade {broken} sur {others}",
+    "en": "improves {improved} of {n}, answers {after} (before {before}), breaks {broken} of {others}",
+    "de": "verbessert {improved} von {n}, beantwortet {after} (vorher {before}), verschlechtert {broken} von {others}",
+    "fr": "améliore {improved} sur {n}, répond à {after} (avant {before}), dégrade {broken} sur {others}",
 }
 
 
@@ -217,6 +217,7 @@ def proof(one: Suggestion, language: str) -> str:
     before, after = one.preview.n_answered
     others = one.preview.count(Asked.HEALTHY) + one.preview.count(Asked.GOLDEN)
     return _in(_PROOF, language).format(
+        improved=one.preview.count(Asked.GAP, Change.IMPROVED),
         before=before,
         after=after,
         n=one.preview.count(Asked.GAP),

@@ -86,7 +86,7 @@ def gaps(
     with opened(as_json=as_json) as kbm:
         kbm.gpt_settings(gpt)
         readers = kbm.people_of(gpt).readers
-        language = kbm.settings.kbm.languages[0]
+        language = "en"
         if id:
             shown = kbm.reviewing.show.gap(id, readers)
             titles = kbm.reviewing.show.titles([shown.gap], gpt, readers)

@@ -13,6 +13,7 @@ import typer
 
 from kbm.domain.documents import EVERYONE
 from kbm.domain.evaluation import GateReport, GoldenQuestion, GoldenState
+from kbm.domain.known_gaps import LastReview
 from kbm.entrypoints.cli.confidence import confidence_json, show_confidence
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.releases import Gpt, gate_json
@@ -34,6 +35,14 @@ _COLUMNS = (
     "answerable",
     "origin",
 )
+TREND = {
+    "golden_passed": "as expected",
+    "golden_variants": "in other words",
+    "failed_week": "failed in a week",
+    "cited_answers": "answers cited",
+    "fresh_citations": "cited and fresh",
+}
+"""Figures shown as a trend, and what they are called."""
 _YES, _NO = {"yes", "true", "1", "ja", "oui"}, {"no", "false", "0", "nein", "non"}
 
 
@@ -133,11 +142,17 @@ def evaluate(
     release: Annotated[
         str | None, typer.Option("--release", help="This release instead of the newest.")
     ] = None,
+    trend: Annotated[
+        bool, typer.Option("--trend", help="Show the figures of the last nights instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask a release its golden questions and compare it with live."""
     with opened(as_json=as_json) as kbm:
         section = kbm.gpt_settings(gpt)
+        if trend:
+            show_trend(gpt, kbm.journal.gaps.last_review(gpt), as_json=as_json)
+            return
         chosen = kbm.catalogue.releases.get(gpt, release) if release else kbm.catalogue.releases.newest(gpt)
         if chosen is None:
             raise NotFound("release of", gpt, hint=f"kbm build {gpt}")
@@ -155,6 +170,17 @@ def evaluate(
             return
         show_gate(gpt, str(chosen.version), report)
         show_confidence(chosen)
+
+
+def show_trend(gpt: str, last: LastReview | None, *, as_json: bool) -> None:
+    """Tell the figures of the last nights, the newest first."""
+    nights = list(reversed(last.nights)) if last else []
+    if as_json:
+        print_json({"gpt": gpt, "nights": [{"day": day, "figures": dict(one)} for day, one in nights]})
+        return
+    rows = [(day, *(_or_none(one.get(name)) for name in TREND)) for day, one in nights]
+    columns = ("night", *(f"{told}#" for told in TREND.values()))
+    table("", columns, rows, empty=f"no night is known: kbm review {gpt}")
 
 
 def show_gate(gpt: str, version: str, report: GateReport) -> None:

@@ -46,7 +46,7 @@ def list_suggestions(
         all_of_them = kbm.catalogue.suggestions.all(gpt, () if everything else WAITING)
         found = ranked([one for one in all_of_them if one.gpt in kbm.settings.gpts])
         folded = below_fold([one for one in found if one.state in WAITING], kbm.clock.now())
-        language = kbm.settings.kbm.languages[0]
+        language = "en"
         fixes = _fixes(kbm, found)
         if as_json:
             print_json(
@@ -75,9 +75,9 @@ def show(id: Id, as_json: Json = False) -> None:
     with opened(as_json=as_json) as kbm:
         one = kbm.reviewing.show.run(id, _readers(kbm, id))
         if as_json:
-            print_json(shown_json(one, kbm.settings.kbm.languages[0]))
+            print_json(shown_json(one, "en"))
         else:
-            _show(one, kbm.settings.kbm.languages[0])
+            _show(one, "en")
 
 
 @app.command()
@@ -89,9 +89,9 @@ def preview(id: Id, as_json: Json = False) -> None:
             kbm.reviewing.prove.run(id, TerminalProgress(quiet=as_json))
         one = kbm.reviewing.show.run(id, kbm.people_of(gpt).readers)
         if as_json:
-            print_json(shown_json(one, kbm.settings.kbm.languages[0]))
+            print_json(shown_json(one, "en"))
         else:
-            _show(one, kbm.settings.kbm.languages[0])
+            _show(one, "en")
 
 
 @app.command()
@@ -176,9 +176,9 @@ def edit(
                 kbm.reviewing.prove.run(id, TerminalProgress(quiet=as_json))
         one = kbm.reviewing.show.run(id, kbm.people_of(gpt).readers)
         if as_json:
-            print_json(shown_json(one, kbm.settings.kbm.languages[0]))
+            print_json(shown_json(one, "en"))
         else:
-            _show(one, kbm.settings.kbm.languages[0])
+            _show(one, "en")
 
 
 @app.command()
@@ -243,7 +243,11 @@ def _show(shown: ShownSuggestion, language: str) -> None:
         out.print(plain(f"\n{shown.fix.text}\n"))
         for hole in shown.fix.asks:
             out.print(plain(f"  open: {hole}"))
-    table("", ("asked",), [(each,) for each in shown.questions[:10]], empty="")
+    if isinstance(shown.fix, AddGoldenQuestions):
+        rows = [(each.question, ", ".join(each.expected)) for each in shown.fix.questions]
+        table("", ("test", "expects"), rows, empty="")
+    else:
+        table("", ("asked",), [(each,) for each in shown.questions[:10]], empty="no question may be shown")
     if shown.n_hidden:
         out.print(f"and {counted(shown.n_hidden, 'question')} that may not be shown to you")
     for quote in shown.evidence:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from kbm.domain.evaluation import GoldenState
+from kbm.domain.internal import is_internal
 from kbm.store.engine import to_json
 from kbm.store.schema import (
     audit_reason,
@@ -21,6 +22,7 @@ from kbm.store.schema import (
     source,
     sync_plan,
 )
+from kbm.store.suggestion_mentions import forget_in_suggestions
 
 _FREE_TEXT = (
     (source, "last_error"),
@@ -62,7 +64,17 @@ def forget_mentions(connection: Connection, items: Sequence[tuple[str, str]]) ->
                 .where(source.c.name == name)
                 .values(approved=to_json(approved), cursor=row.cursor if kept else None)
             )
+    forget_in_suggestions(connection, items)
     named = {f"{name}:{item_id}" for name, item_id in items}
+    for row in connection.execute(select(release.c.gpt, release.c.seq, release.c.approved)).all():
+        told = json.loads(row.approved)
+        kept = [one for one in told.get("without", ()) if one not in named]
+        if kept != list(told.get("without", ())):
+            connection.execute(
+                update(release)
+                .where(release.c.gpt == row.gpt, release.c.seq == row.seq)
+                .values(approved=to_json({**told, "without": kept}))
+            )
     for row in connection.execute(select(golden_question)).all():
         expected = json.loads(row.expected)
         if named.intersection(expected):
@@ -75,7 +87,9 @@ def forget_mentions(connection: Connection, items: Sequence[tuple[str, str]]) ->
                 )
             )
     # Longest first: the id of a mail begins those of its attachments.
-    listed = "|".join(re.escape(id) for _, id in sorted(items, key=lambda one: -len(one[1])))
+    # What was written here bears the id of a suggestion, which says nothing, and is named by decisions for ever.
+    spoken_of = sorted((id for source, id in items if not is_internal(source)), key=len, reverse=True)
+    listed = "|".join(map(re.escape, spoken_of)) or "(?!)"
     pattern = re.compile(rf"(?<![\w/.-])(?:{listed})(?![\w/-])")
     for table, column in _FREE_TEXT:
         key = list(table.primary_key.columns)

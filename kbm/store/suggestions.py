@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Engine, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from kbm.domain.evaluation import GoldenQuestion
@@ -22,8 +22,8 @@ from kbm.store.engine import iso, moment, writing
 from kbm.store.golden import put_questions
 from kbm.store.schema import suggestion
 
-_PROPOSAL = TypeAdapter(Proposal)
-_PREVIEW = TypeAdapter(Preview)
+PROPOSAL = TypeAdapter(Proposal)
+PREVIEW = TypeAdapter(Preview)
 
 
 class Suggestions:
@@ -93,7 +93,7 @@ class Suggestions:
             connection.execute(
                 update(suggestion)
                 .where(suggestion.c.id == id)
-                .values(preview=None if preview is None else _PREVIEW.dump_json(preview).decode())
+                .values(preview=None if preview is None else PREVIEW.dump_json(preview).decode())
             )
 
     def come_into_effect(self, ids: Collection[str], version: str) -> None:
@@ -109,11 +109,6 @@ class Suggestions:
         """Note what became of decided ones by evidence, or of undecided ones by time."""
         with fault_point("review.states"), self._writes.begin() as connection:
             connection.execute(update(suggestion).where(suggestion.c.id.in_(ids)).values(state=state))
-
-    def forget(self, ids: Collection[str]) -> None:
-        """Drop suggestions whose evidence was erased, with all that was drafted from it."""
-        with self._writes.begin() as connection:
-            connection.execute(delete(suggestion).where(suggestion.c.id.in_(ids)))
 
     def decided_since(self, gpt: str, ago: timedelta) -> int:
         """Count what people decided about a GPT in a while."""
@@ -135,8 +130,8 @@ def _values(one: Suggestion) -> dict[str, Any]:
     return {
         "gpt": one.gpt,
         "proposed_by": one.proposed_by,
-        "proposal": _PROPOSAL.dump_json(one.proposal).decode(),
-        "preview": _PREVIEW.dump_json(one.preview).decode() if one.preview else None,
+        "proposal": PROPOSAL.dump_json(one.proposal).decode(),
+        "preview": PREVIEW.dump_json(one.preview).decode() if one.preview else None,
         "state": one.state,
         "created_at": iso(one.created_at),
         "proposed_at": iso(one.proposed_at),
@@ -154,8 +149,8 @@ def _suggestion(row: Row[Any]) -> Suggestion:
         id=row.id,
         gpt=row.gpt,
         proposed_by=row.proposed_by,
-        proposal=_PROPOSAL.validate_json(row.proposal),
-        preview=_PREVIEW.validate_json(row.preview) if row.preview else None,
+        proposal=PROPOSAL.validate_json(row.proposal),
+        preview=PREVIEW.validate_json(row.preview) if row.preview else None,
         state=SuggestionState(row.state),
         created_at=datetime.fromisoformat(row.created_at),
         proposed_at=datetime.fromisoformat(row.proposed_at),

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, exists, or_, select
 
 from kbm.domain.erasure import HeldBy, Mark, Residue
-from kbm.domain.identity import ChunkId, ContentHash, Digest, VersionId
+from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId, document_id
+from kbm.domain.internal import is_internal
 from kbm.domain.releases import ReleaseContent
 from kbm.store.journal_schema import answer, feedback, imported_question
 from kbm.store.residue import MarkSearch, files_below, usable
@@ -31,6 +32,7 @@ from kbm.store.schema import (
     parsed,
     release,
 )
+from kbm.store.suggestion_mentions import written_from
 
 T = TypeVar("T")
 
@@ -50,10 +52,18 @@ class Tracing:
         self._folder, self._catalogue, self._journal = folder, catalogue, journal
 
     def family(self, no: int) -> tuple[int, ...]:
-        """Give the numbers of a document and of the attachments it came with."""
-        query = select(document.c.no).where(or_(document.c.no == no, document.c.parent_no == no))
+        """Give the numbers of a document, of the attachments it came with, and of what was written here from them."""
+        query = select(document.c.no, document.c.id).where(
+            or_(document.c.no == no, document.c.parent_no == no)
+        )
         with self._catalogue.connect() as connection:
-            return tuple(connection.scalars(query.order_by(document.c.no)))
+            rows = connection.execute(query.order_by(document.c.no)).all()
+            numbers = [row.no for row in rows]
+            written = written_from(connection, {DocumentId(row.id) for row in rows})
+            here = select(document.c.no).where(
+                document.c.id.in_([document_id(source, item_id) for source, item_id in written])
+            )
+            return tuple(dict.fromkeys((*numbers, *sorted(connection.scalars(here)))))
 
     def items(self, numbers: Collection[int]) -> tuple[tuple[str, str], ...]:
         """Give source and item id of documents."""
@@ -130,7 +140,8 @@ class Tracing:
         found: set[str] = set()
         with self._catalogue.connect() as connection:
             for row in connection.execute(select(document).where(document.c.no.in_(numbers))):
-                found |= {row.item_id, row.title, row.url}
+                # What was written here bears the id of a suggestion: decisions name it for ever.
+                found |= {row.title, row.url, *(() if is_internal(row.source) else (row.item_id,))}
             for row in connection.execute(
                 select(document_version).where(document_version.c.document_no.in_(numbers))
             ):

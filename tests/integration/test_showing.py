@@ -151,13 +151,12 @@ def test_of_evidence_somebody_may_not_read_they_learn_the_steward_alone(kbm: Kbm
 def test_nothing_of_a_hidden_question_or_document_is_in_any_answer(kbm: Kbm) -> None:
     question = asked(kbm)
     a_gap(kbm, question)
-    for n, fix in enumerate(
-        (
-            overlay(kbm),
-            RetireDocument(item="docs:board.txt"),
-            GrantReadersRequest(source="docs", items=("docs:board.txt",), readers=("group:hr",)),
-        )
-    ):
+    fixes: list[Fix] = [
+        overlay(kbm),
+        RetireDocument(item="docs:board.txt"),
+        GrantReadersRequest(source="docs", items=("docs:board.txt",), readers=("group:hr",)),
+    ]
+    for n, fix in enumerate(fixes):
         a_suggestion(kbm, fix, id=f"s{n}")
     mine = client(kbm, Action.REVIEW, gpts=frozenset({"helper"}))
     said = [

@@ -52,7 +52,7 @@ SERVERS = {
         debian=("openssh-server",), files=("/usr/sbin/sshd", "/usr/bin/ssh-keygen"), units=("ssh",)
     ),
     "dovecot": Server(
-        debian=("dovecot-imapd", "openssl"),
+        debian=("dovecot-imapd",),
         files=("/usr/sbin/dovecot", "/usr/lib/dovecot/imap", "/usr/bin/openssl"),
         units=("dovecot",),
     ),

@@ -222,7 +222,9 @@ class ConfluenceConnector:
                     yield Failed(scope=_files_of(page), why="its files are not shown")
                 yield from (self._file_ref(page, one, readers) for one in files or [])
 
-    def _readers(self, api: ConfluenceApi, page: Page, parents: dict[str, str | None]) -> frozenset[str] | None:
+    def _readers(
+        self, api: ConfluenceApi, page: Page, parents: dict[str, str | None]
+    ) -> frozenset[str] | None:
         """Give who may read a page by its restrictions and those above it; None when there is none.
 
         Raises:

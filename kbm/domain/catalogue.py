@@ -9,7 +9,7 @@ from statistics import median
 
 from kbm.domain.documents import Element
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VersionId
-from kbm.domain.parse_quality import Quality
+from kbm.domain.parse_quality import NOT_MEASURED, Quality
 from kbm.domain.sync import PlanState, SyncPlan
 
 
@@ -48,7 +48,7 @@ class ParsedRecord:
     modified: datetime | None = None
     attachments: tuple[tuple[str, str, ContentHash], ...] = ()  # name, media type, content
     warnings: tuple[str, ...] = ()
-    quality: Quality = Quality()
+    quality: Quality = NOT_MEASURED
     reason: str | None = None
     reason_text: str | None = None
 

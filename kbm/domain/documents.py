@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kbm.domain.identity import ChunkId, ContentHash, Digest, DocumentId, VectorKey, VersionId, vector_key
-from kbm.domain.parse_quality import Quality
+from kbm.domain.parse_quality import NOT_MEASURED, Quality
 
 EVERYONE = "everyone"
 
@@ -62,7 +62,7 @@ class ParsedDocument:
     modified: datetime | None = None
     attachments: tuple[Blob, ...] = ()
     warnings: tuple[str, ...] = ()
-    quality: Quality = Quality()
+    quality: Quality = NOT_MEASURED
 
 
 class Reason(StrEnum):

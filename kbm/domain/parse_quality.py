@@ -78,6 +78,9 @@ class Quality:
         return tuple(name for name, holds in found.items() if holds)
 
 
+NOT_MEASURED = Quality()
+
+
 def measured(quality: Quality, texts: Iterable[str], *, n_tables: int) -> Quality:
     """Complete *quality* from the texts of a document's elements."""
     listed = list(texts)

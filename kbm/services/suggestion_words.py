@@ -168,7 +168,7 @@ _ASKS: Mapping[OwnerQuestion, Mapping[str, str]] = {
 
 _PROOF: Mapping[str, str] = {
     "en": "improves {improved} of {n}, answers {after} (before {before}), breaks {broken} of {others}",
-    "de": "verbessert {improved} von {n}, beantwortet {after} (vorher {before}), verschlechtert {broken} von {others}",
+    "de": "verbessert {improved} von {n}, beantwortet {after} (vorher {before}), schadet {broken} von {others}",
     "fr": "améliore {improved} sur {n}, répond à {after} (avant {before}), dégrade {broken} sur {others}",
 }
 

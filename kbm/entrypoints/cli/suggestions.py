@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from kbm.bootstrap import Kbm
-from kbm.domain.fixes import ROUTES, AddOverlay, Fix, Route
+from kbm.domain.fixes import ROUTES, AddGoldenQuestions, AddOverlay, Fix, Route
 from kbm.domain.identity import Digest
 from kbm.domain.suggestions import Change, Suggestion, SuggestionState, below_fold, ranked
 from kbm.entrypoints.cli.context import Json, opened
@@ -244,8 +244,8 @@ def _show(shown: ShownSuggestion, language: str) -> None:
         for hole in shown.fix.asks:
             out.print(plain(f"  open: {hole}"))
     if isinstance(shown.fix, AddGoldenQuestions):
-        rows = [(each.question, ", ".join(each.expected)) for each in shown.fix.questions]
-        table("", ("test", "expects"), rows, empty="")
+        tests = [(each.question, ", ".join(each.expected)) for each in shown.fix.questions]
+        table("", ("test", "expects"), tests, empty="")
     else:
         table("", ("asked",), [(each,) for each in shown.questions[:10]], empty="no question may be shown")
     if shown.n_hidden:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kbm.domain.sync import Brake, Failed, Known, Mark, Ref, plan_sync
+from kbm.domain.sync import Brake, Failed, Known, Mark, Ref, SyncPlan, plan_sync
 from tests.unit.connectors.folders import as_nobody, connector, put
 
 
@@ -121,3 +121,26 @@ def test_nothing_that_matches_is_told(dms: Path) -> None:
 
     assert "matches include = *.docx" in connector(dms, include=["*.docx"]).check()[0]
     assert "write **/*.docx" in connector(dms, include=["*.docx"]).check()[0]
+
+
+def test_a_mount_point_without_its_share_takes_nothing_away(dms: Path) -> None:
+    """The folder is there and empty: only the whole tells that the share is not."""
+    put(dms, "a.md", "hr/b.md")
+    known = {
+        event.id: Known(version=event.version, readers=frozenset({"everyone"}), scope=event.scope)
+        for event in connector(dms).scan(None)
+        if isinstance(event, Ref)
+    }
+
+    def plan() -> SyncPlan:
+        events = list(connector(dms).scan(None))
+        return plan_sync("quality", events, known, default_readers=frozenset({"everyone"}), brake=Brake())
+
+    dms.rename(dms.with_name("share"))
+    dms.mkdir()
+    unmounted = plan()
+    dms.rmdir()
+    dms.with_name("share").rename(dms)
+
+    assert set(unmounted.removed) <= unmounted.held
+    assert plan().does_nothing

@@ -14,7 +14,9 @@ from kbm.domain.question_log import Logged
 from kbm.domain.releases import Release
 from kbm.domain.review import ReviewWindow
 from kbm.ports import Lookup, Progress
+from kbm.prompts import paraphrase_prompt
 from kbm.sections import hours
+from kbm.services.ask_variants import AskVariants
 from kbm.services.carry_out import CarryOut
 from kbm.services.company_index import CompanyIndex
 from kbm.services.decide import Decide
@@ -247,6 +249,8 @@ class Reviewing:
             look_up=self._look_up,
             detect=self._detect,
             clock=kbm.clock,
+            golden=kbm.catalogue.golden,
+            variants=AskVariants(retrieve=kbm.retrieve, prompt=paraphrase_prompt, writer=self._writer),
             rests=self.heal.rests,
         )
 

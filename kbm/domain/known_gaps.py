@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from statistics import fmean
 
 from kbm.domain.fixes import Evidence
 from kbm.domain.gaps import Cause, GapName, OwnerQuestion
@@ -76,3 +77,28 @@ class LastReview:
     themes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    nights: tuple[
+        tuple[str, Mapping[str, float]], ...
+    ] = ()  # figures by day, oldest first, tonight's the last
+
+
+NIGHTS_KEPT = 60
+"""Nights whose figures are kept for the trend."""
+
+USUAL_NIGHTS, MOST_FALL = 7, 0.1
+"""Nights before that a figure is compared with, and the fall below their mean that rings an alarm."""
+
+
+def with_night(before: LastReview | None, now: LastReview) -> LastReview:
+    """Add tonight's figures to those of the nights before; a second review of a day takes the place of the first."""
+    day = now.at.date().isoformat()
+    earlier = [one for one in (before.nights if before else ()) if one[0] != day]
+    return replace(now, nights=(*earlier, (day, dict(now.figures)))[-NIGHTS_KEPT:])
+
+
+def fell(before: LastReview | None, name: str, now: float) -> bool:
+    """Tell whether a share is well below what it was in the nights before."""
+    seen = [figures[name] for _, figures in (before.nights if before else ()) if name in figures][
+        -USUAL_NIGHTS:
+    ]
+    return bool(seen) and fmean(seen) - now > MOST_FALL

@@ -14,11 +14,19 @@ from kbm.domain.identity import Digest
 ANSWER = "answer-1"
 """The prompt of new releases."""
 
+PARAPHRASE = "paraphrase-1"
+
 
 @cache
 def answer_prompt() -> Prompt:
     """Give the prompt that new releases are made with."""
     return _read(ANSWER)
+
+
+@cache
+def paraphrase_prompt() -> Prompt:
+    """Give the prompt that golden questions are put in other words with."""
+    return _read(PARAPHRASE)
 
 
 @cache
@@ -40,4 +48,4 @@ def _read(name: str) -> Prompt:
     return Prompt(name=name, text=files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8"))
 
 
-__all__ = ["ANSWER", "answer_prompt", "prompts"]
+__all__ = ["ANSWER", "PARAPHRASE", "answer_prompt", "paraphrase_prompt", "prompts"]

@@ -38,7 +38,7 @@ from kbm.domain.suggestions import (
 )
 from kbm.errors import DecisionConflict, NothingLive
 from kbm.ports import Clock, Lookup, Progress
-from kbm.services.ask_variants import AskVariants
+from kbm.services.ask_variants import VARIANTS, AskVariants
 from kbm.services.company_index import CompanyIndex
 from kbm.services.found_gaps import as_gap
 from kbm.services.needs import Golden, Releases
@@ -51,9 +51,6 @@ log = structlog.get_logger()
 
 AGENT = "agent:"
 """Begins the name of every agent; no person has one."""
-
-VARIANTS = "golden_variants"
-"""Name of the figure: share of golden questions in other words that find what they should."""
 
 DOUBLED = 2
 """How many times the questions a rejected suggestion must touch, to be proposed again."""
@@ -150,11 +147,11 @@ class Review:
 
     def _tested(self, live: Release, progress: Progress) -> dict[str, float]:
         """Ask golden questions in other words, and tell whether that finds less than it did."""
-        share = self.variants.share(live, self.golden.all(live.gpt), progress)
-        if share is None:
-            return {}
-        alarm = fell(self.gaps.last_review(live.gpt), VARIANTS, share)
-        return {VARIANTS: share, "alarm_variants": float(alarm)}
+        shares = self.variants.run(live, self.golden.all(live.gpt), progress)
+        if VARIANTS not in shares:
+            return shares
+        alarm = fell(self.gaps.last_review(live.gpt), VARIANTS, shares[VARIANTS])
+        return shares | {"alarm_variants": float(alarm)}
 
     def _keep(self, made: LastReview, gaps: Sequence[Gap]) -> None:
         self.gaps.put(with_night(self.gaps.last_review(made.gpt), made), gaps)

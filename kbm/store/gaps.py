@@ -78,6 +78,7 @@ class Gaps:
                 "themes": to_json(made.themes),
                 "problems": to_json(made.problems),
                 "figures": to_json(dict(made.figures)),
+                "nights": to_json([[day, dict(figures)] for day, figures in made.nights]),
             }
             connection.execute(
                 insert(review)
@@ -98,6 +99,7 @@ class Gaps:
             themes=tuple((id, tuple(gaps)) for id, gaps in json.loads(row.themes)),
             problems=tuple((name, why) for name, why in json.loads(row.problems)),
             figures=json.loads(row.figures),
+            nights=tuple((day, figures) for day, figures in json.loads(row.nights)),
         )
 
     def set_state(self, id: str, state: GapState, *, closed_in: str = "") -> None:

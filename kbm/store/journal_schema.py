@@ -144,4 +144,5 @@ review = Table(
     Column("themes", Text, nullable=False),  # JSON: [theme id, gap ids]
     Column("problems", Text, nullable=False),  # JSON: detector and what it said
     Column("figures", Text, nullable=False),  # JSON: by name
+    Column("nights", Text, nullable=False),  # JSON: [day, figures], oldest first
 )

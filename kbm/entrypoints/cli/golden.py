@@ -37,6 +37,7 @@ _COLUMNS = (
 )
 TREND = {
     "golden_passed": "as expected",
+    "golden_hits": "found",
     "golden_variants": "in other words",
     "failed_week": "failed in a week",
     "cited_answers": "answers cited",

@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("themes", sa.Text(), nullable=False),
         sa.Column("problems", sa.Text(), nullable=False),
         sa.Column("figures", sa.Text(), nullable=False),
+        sa.Column("nights", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("gpt", name=op.f("pk_review")),
     )
     op.create_table(

@@ -11,6 +11,7 @@ from kbm.domain.calibration import Calibration
 from kbm.domain.catalogue import ParsedRecord
 from kbm.domain.documents import Chunk
 from kbm.domain.identity import ContentHash, Digest, DocumentId, VersionId, document_id, version_id
+from kbm.domain.internal import COMPANY
 from kbm.domain.releases import AnswerSpec, IndexSpec, Version
 
 MANIFEST = "manifest.json"
@@ -19,7 +20,7 @@ CONFIG = "kbm.toml"
 _NAMES = re.compile(
     r"(catalogue\.db|journal\.db|secret\.key|kbm\.toml|manifest\.json"
     r"|raw/[0-9a-f]{2}/[0-9a-f]{64}"
-    r"|index/[A-Za-z0-9][A-Za-z0-9_-]*/[0-9a-f]{16}/(seg-\d+-[0-9a-f]+\.kseg|rel-\d+\.(roar|json))"
+    rf"|index/({COMPANY}|[A-Za-z0-9][A-Za-z0-9_-]*)/[0-9a-f]{{16}}/(seg-\d+-[0-9a-f]+\.kseg|rel-\d+\.(roar|json))"
     r"|reports/[A-Za-z0-9][A-Za-z0-9._-]*)"
 )
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kbm.domain.identity import ChunkId, ContentHash, Digest, VectorKey, VersionId
+from kbm.domain.releases import AnswerSpec
 
 
 class Step(StrEnum):
@@ -91,12 +92,13 @@ class Traces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted:
-    """A release after an erasure."""
+    """A release after an erasure; its rules name what was erased no longer."""
 
     gpt: str
     seq: int
     digest: Digest
     index_digest: Digest
+    answer_spec: AnswerSpec
     n_documents: int
     n_chunks: int
     is_askable: bool = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -331,6 +331,9 @@ class Erase:
         gone = set(traces.versions)
         lines = [one for one in self.releases.manifest(gpt, release.seq) if one.version_id not in gone]
         places = self.texts.places([one.version_id for one in lines], release.index_spec.chunker_digest)
+        names = {f"{source}:{item_id}" for source, item_id in traces.items}
+        rules = release.answer_spec
+        rules = replace(rules, prefer=tuple(one for one in rules.prefer if one not in names))
         index_digest = release.index_digest
         if release.content is ReleaseContent.INDEXED:
             sealed = folders[release.index_spec.digest].seal(release.seq, [one.chunk_id for one in places])
@@ -338,8 +341,9 @@ class Erase:
         return Redacted(
             gpt=gpt,
             seq=release.seq,
-            digest=release_digest(index_digest, release.answer_spec, lines, release.calibration),
+            digest=release_digest(index_digest, rules, lines, release.calibration),
             index_digest=index_digest,
+            answer_spec=rules,
             n_documents=len(lines),
             n_chunks=len(places),
             is_askable=release.content is ReleaseContent.INDEXED,

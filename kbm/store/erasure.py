@@ -183,6 +183,7 @@ class Erasures:
                         first_digest=func.coalesce(release.c.first_digest, release.c.digest),
                         digest=one.digest,
                         index_digest=one.index_digest,
+                        answer_spec=to_json(asdict(one.answer_spec)),
                         n_documents=one.n_documents,
                         n_chunks=one.n_chunks,
                         redacted_at=now,

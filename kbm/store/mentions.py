@@ -68,12 +68,14 @@ def forget_mentions(connection: Connection, items: Sequence[tuple[str, str]]) ->
     named = {f"{name}:{item_id}" for name, item_id in items}
     for row in connection.execute(select(release.c.gpt, release.c.seq, release.c.approved)).all():
         told = json.loads(row.approved)
-        kept = [one for one in told.get("without", ()) if one not in named]
-        if kept != list(told.get("without", ())):
+        kept = {
+            name: [one for one in told.get(name, ()) if one not in named] for name in ("without", "prefer")
+        }
+        if {**told, **kept} != told:
             connection.execute(
                 update(release)
                 .where(release.c.gpt == row.gpt, release.c.seq == row.seq)
-                .values(approved=to_json({**told, "without": kept}))
+                .values(approved=to_json({**told, **kept}))
             )
     for row in connection.execute(select(golden_question)).all():
         expected = json.loads(row.expected)

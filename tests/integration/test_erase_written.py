@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kbm.bootstrap import Kbm
-from kbm.domain.fixes import AddOverlay, AddSynonyms, Evidence, Fix, Reparse, RetireDocument
+from kbm.domain.fixes import AddOverlay, AddSynonyms, Evidence, Fix, PreferDocument, Reparse, RetireDocument
 from kbm.domain.gaps import Cause, GapName
 from kbm.domain.internal import COMPANY, drafts_of, overlays_of
 from kbm.domain.known_gaps import Gap, GapState, LastReview
@@ -139,6 +139,28 @@ def test_what_rests_on_other_documents_stays_and_answers(kbm: Kbm) -> None:
 
     assert any(one.source == overlays_of("helper") for one in found.passages)
     assert [one.id for one in kbm.catalogue.suggestions.all()] == ["overlay-of-other1"]
+
+
+def test_the_rules_of_releases_no_longer_name_it(kbm: Kbm, tmp_path: Path) -> None:
+    put(
+        kbm,
+        "preferred-to-all1",
+        PreferDocument(item=NAME, over="docs:leave.txt"),
+        state=SuggestionState.APPROVED,
+    )
+    build(kbm, "1.0.1")
+    before = kbm.catalogue.releases.get("helper", "1.0.1")
+
+    assert before.answer_spec.prefer == before.approved.prefer == (NAME,)
+
+    made = erase(kbm)
+    after = kbm.catalogue.releases.get("helper", "1.0.1")
+
+    assert made.proved
+    assert (after.answer_spec.prefer, after.approved.prefer) == ((), ())
+    assert after.digest != before.digest
+    assert places_with(tmp_path, NAME) == []
+    assert not [one.problem for one in kbm.rebuild.check("helper") if one.problem]
 
 
 def test_the_next_night_goes_on_without_what_was_erased(kbm: Kbm) -> None:

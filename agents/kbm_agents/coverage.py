@@ -12,6 +12,7 @@ from kbm.domain.language import guess_language
 from kbm.domain.review import Findings, ReviewedDocument, ReviewedQuestion, ReviewWindow
 from kbm.domain.suggestions import Proposal
 from kbm.ports import Lookup
+from kbm_agents.questions_of_documents import drafts_of
 from kbm_agents.words import content_words, folded
 
 ENOUGH_ANSWERS = 50
@@ -26,7 +27,7 @@ class CoverageDetector:
     """Counts what is retrieved and cited, and proposes golden questions for sources that have none.
 
     A draft is a question that somebody really asked and was answered surely from that source, or found helpful; where
-    nobody asked, the heading of a document in words.
+    nobody asked, what a heading or a row of a table suggests.
     """
 
     name: ClassVar[str] = "coverage"
@@ -44,6 +45,9 @@ class CoverageDetector:
             if source in guarded or source.startswith("@"):
                 continue
             drafts = self._drafts(window, documents)
+            if not drafts:
+                taken = {folded(one.question) for one in window.golden}
+                drafts = drafts_of(documents, taken, DRAFTS, lookup)
             if drafts:
                 proposals.append(
                     Proposal(

@@ -140,6 +140,7 @@ class Near:
     """A passage near a question, over all documents of the company; ``span`` is its place in the document's text.
 
     ``score`` orders the passages of one question. ``attached``: this GPT answers from it; ``readers`` may read it.
+    ``section`` are the headings it stands under.
     """
 
     chunk_id: ChunkId
@@ -152,6 +153,7 @@ class Near:
     attached: bool
     readers: frozenset[str]
     modified: datetime | None = None
+    section: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,7 @@ class CompanyLookup:
             attached=attached,
             readers=self.readers.get(no, frozenset()),
             modified=passage.modified,
+            section=tuple(passage.section),
         )
 
 

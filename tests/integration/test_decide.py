@@ -11,9 +11,10 @@ import pytest
 
 from kbm.bootstrap import Kbm
 from kbm.domain.answers import Outcome
-from kbm.domain.evaluation import GateVerdict
+from kbm.domain.evaluation import GateVerdict, GoldenQuestion
 from kbm.domain.fixes import AddOverlay, AttachSource, fix_digest
 from kbm.domain.identity import Digest
+from kbm.domain.internal import drafts_of, overlays_of
 from kbm.domain.known_gaps import GapState
 from kbm.domain.releases import Release
 from kbm.domain.suggestions import Suggestion, SuggestionState
@@ -230,3 +231,59 @@ def test_a_draft_with_open_questions_cannot_be_approved(kbm: Kbm) -> None:
 
     with pytest.raises(DecisionConflict, match="open questions to an expert"):
         approve(kbm, found)
+
+
+# -- what was cut short -------------------------------------------------------------------------------------------
+
+
+def an_overlay(kbm: Kbm, id: str, state: SuggestionState) -> AddOverlay:
+    """Let a suggestion to write a document stand so, and nothing else have been done."""
+    one = proposed(kbm)
+    fix = AddOverlay(
+        title="Trips",
+        text="38 cents per kilometre are paid.",
+        language="en",
+        evidence=(one.proposal.evidence[0],),
+        expires_on=kbm.clock.now().date().replace(year=2027),
+    )
+    written = replace(one, id=id, state=state, preview=None, proposal=replace(one.proposal, fix=fix))
+    kbm.catalogue.suggestions.put([written])
+    return fix
+
+
+def test_an_overlay_that_was_approved_and_not_written_waits_for_the_next_review(kbm: Kbm) -> None:
+    an_overlay(kbm, "overlay1", SuggestionState.APPROVED)
+    before = kbm.gpt_to_build("helper").approved.suggestions
+    kbm.reviewing.decide.settle("helper", NoProgress())
+
+    assert (before, kbm.gpt_to_build("helper").approved.suggestions) == ((), ("overlay1",))
+    assert list(kbm.catalogue.documents.known(overlays_of("helper"))) == ["overlay1"]
+
+
+@pytest.mark.parametrize("state", [SuggestionState.OPEN, SuggestionState.REJECTED, SuggestionState.EXPIRED])
+def test_what_nobody_stands_for_any_more_is_hidden_by_the_next_review(
+    kbm: Kbm, state: SuggestionState
+) -> None:
+    fix = an_overlay(kbm, "overlay1", state)
+    kbm.reviewing.overlays.write("helper", "overlay1", fix)
+    kbm.reviewing.overlays.draft("helper", "overlay1", fix)
+    kbm.catalogue.golden.put("helper", [GoldenQuestion(id="soverlay1-1", question=NEUTRAL, expected=())])
+    kbm.reviewing.decide.settle("helper", NoProgress())
+
+    drafts = ["overlay1"] if state is SuggestionState.OPEN else []
+    assert list(kbm.catalogue.documents.known(drafts_of("helper"))) == drafts
+    assert list(kbm.catalogue.documents.known(overlays_of("helper"))) == []
+    assert kbm.catalogue.golden.all("helper") == []
+
+
+def test_what_no_longer_does_what_it_was_for_stays_until_a_person_takes_it_back(kbm: Kbm) -> None:
+    one = proposed(kbm)
+    approve(kbm, one)
+    next_release(kbm)
+    kbm.catalogue.suggestions.set_state([one.id], SuggestionState.REOPENED)
+
+    assert kbm.gpt_to_build("helper").approved.sources == ("travel",)
+
+    kbm.reviewing.decide.undo(one.id, who=OWNER, reason="wrong source")
+
+    assert kbm.gpt_to_build("helper").approved.sources == ()

@@ -49,6 +49,7 @@ GOOD_FOR_S = 60.0
 RENEW_EVERY_S = 10.0
 TRY_AGAIN_S = 1.0
 """After a renewal that failed, for instance because the disk is full."""
+NAMED_WITHIN_S = 2.0
 END_WITHIN_S = 5.0
 """How long a killed process may take to go; one that waits for a disk that is away never does."""
 
@@ -164,7 +165,7 @@ class Leases:
             if found.holder and found.holder.lives_here and not self._ran_out(found):
                 raise self._busy(str(found.holder), "its work.lock was removed; wait until it is done")
             return
-        named = os.pread(handle, 1000, 0).decode("utf-8", "replace").strip()
+        named = _named(handle)
         found = self._found()
         if found.holder is None or not self._ran_out(found):
             raise self._busy(named, "wait until it is done and run the command again")
@@ -173,8 +174,7 @@ class Leases:
             if _locked(handle):
                 return
             time.sleep(0.05)
-        named = os.pread(handle, 1000, 0).decode("utf-8", "replace").strip()
-        raise self._busy(named, "wait until it is done, or end it, and run the command again")
+        raise self._busy(_named(handle), "wait until it is done, or end it, and run the command again")
 
     def _end(self, found: _Row, holder: Holder, named: str) -> None:
         """Fence a holder that was stopped or hangs, then kill it."""
@@ -290,6 +290,16 @@ def _read(connection: Connection) -> _Row:
         return _Row()
     holder = Holder(**json.loads(row.holder)) if row.holder else None
     return _Row(token=row.token, holder=holder, until=row.until or 0.0)
+
+
+def _named(handle: int) -> str:
+    """Read who holds the flock; one that took it a moment ago is given the time to write its name."""
+    for _ in range(int(NAMED_WITHIN_S / 0.05)):
+        named = os.pread(handle, 1000, 0).decode("utf-8", "replace").strip()
+        if named:
+            return named
+        time.sleep(0.05)
+    return ""
 
 
 def _locked(handle: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from kbm.domain.known_gaps import Gap
 from kbm.entrypoints.cli.context import Json, opened
 from kbm.entrypoints.cli.render import TerminalProgress, counted, out, plain, print_json, table
 from kbm.entrypoints.suggestion_json import gap_json, shown_gap_json
+from kbm.errors import NotFound
 from kbm.services.suggestion_words import cause, owner_question
 
 app = typer.Typer()
@@ -88,6 +90,7 @@ def gaps(
         readers = kbm.people_of(gpt).readers
         language = "en"
         if id:
+            id = _whole(kbm.journal.gaps.all(gpt), id)
             shown = kbm.reviewing.show.gap(id, readers)
             titles = kbm.reviewing.show.titles([shown.gap], gpt, readers)
             if as_json:
@@ -146,6 +149,18 @@ def write_csv(path: Path, found: list[Gap], titles: dict[str, str]) -> None:
 def no_formula(cell: str) -> str:
     """Put an apostrophe before what a spreadsheet would calculate."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _whole(gaps: Sequence[Gap], begin: str) -> str:
+    """Give the id of the one gap whose id begins so, as lists show it.
+
+    Raises:
+        NotFound: none does, or several do.
+    """
+    found = [one.id for one in gaps if one.id.startswith(begin)]
+    if len(found) != 1:
+        raise NotFound("gap", begin, [one.id[:12] for one in gaps])
+    return found[0]
 
 
 def _show_gap(one: Gap, title: str, language: str) -> None:

@@ -48,6 +48,8 @@ from kbm.services.review_needs import Gaps, Suggestions
 
 log = structlog.get_logger()
 
+_OVER = (SuggestionState.REJECTED, SuggestionState.EXPIRED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decide:
@@ -193,6 +195,7 @@ class Decide:
             drafts=[one.id for one in every if one.state in UNDECIDED],
         )
         self._drop_golden(gpt, [one for one in every if one.state not in IN_RELEASES])
+        self._forget_words(gpt, every)
         for one in self.suggestions.all(gpt, [SuggestionState.APPROVED]):
             if live is not None and one.id in live.approved.suggestions:
                 self.suggestions.come_into_effect([one.id], str(live.version))
@@ -293,6 +296,19 @@ class Decide:
         for each in self.golden.all(gpt):
             if each.id.startswith(prefixes):
                 self.golden.remove(gpt, each.id)
+
+    def _forget_words(self, gpt: str, every: Sequence[Suggestion]) -> None:
+        """Empty drafts that nobody wants once their gap is forgotten: their title is a question somebody asked."""
+        known = {one.id for one in self.gaps.all(gpt) if one.name.title}
+        gone = [
+            replace(one, preview=None, proposal=replace(one.proposal, fix=empty))
+            for one in every
+            if one.state in _OVER and one.proposal.gap and one.proposal.gap not in known
+            if isinstance(one.fix, AddOverlay)
+            if one.fix != (empty := replace(one.fix, title="", text="", asks=(), evidence=()))
+        ]
+        if gone:
+            self.suggestions.put(gone)
 
     def _drop_draft(self, one: Suggestion) -> None:
         if isinstance(one.fix, AddOverlay):

@@ -287,3 +287,22 @@ def test_what_no_longer_does_what_it_was_for_stays_until_a_person_takes_it_back(
     kbm.reviewing.decide.undo(one.id, who=OWNER, reason="wrong source")
 
     assert kbm.gpt_to_build("helper").approved.sources == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [(SuggestionState.REJECTED, ""), (SuggestionState.EXPIRED, ""), (SuggestionState.OPEN, "Trips")],
+)
+def test_a_draft_nobody_wants_is_emptied_once_its_questions_are_forgotten(
+    kbm: Kbm, state: SuggestionState, kept: str
+) -> None:
+    an_overlay(kbm, "overlay1", state)
+    kbm.reviewing.decide.settle("helper", NoProgress())
+    before = kbm.catalogue.suggestions.get("overlay1").fix
+    kbm.journal.forgetting.words(kbm.clock.now())
+    kbm.reviewing.decide.settle("helper", NoProgress())
+    after = kbm.catalogue.suggestions.get("overlay1")
+
+    assert isinstance(before, AddOverlay)
+    assert isinstance(after.fix, AddOverlay)
+    assert (before.title, after.fix.title, after.state) == ("Trips", kept, state)

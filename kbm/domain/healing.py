@@ -29,7 +29,7 @@ SLACK = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """The last try at one thing. ``n`` counts tries in a row; ``problem`` is empty where it worked.
+    """The last try at one thing. ``n`` counts tries in a row; ``problem`` is a short code, empty where it worked.
 
     ``subject`` is a hash: which document was in trouble is nobody's business once it is erased.
     """

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 RESTS = timedelta(days=7)
 """How long a task that a person approved is not proposed again, once it was done."""
 
-_CUT_SHORT = "it was cut short"
+_CUT_SHORT, _FAILED = "cut short", "failed"
 _PROPOSED_BY_AGENT = "agent:"
 
 
@@ -103,7 +103,9 @@ class Heal:
         )
         self.healing.begin([next_try(last.get(id), id, now, _CUT_SHORT) for id in due], entry)
         problem = self._carry_out(one, narrowed_to(fix, {subjects[id] for id in due}), progress)
-        self.healing.end([next_try(last.get(id), id, now, problem) for id in due])
+        # What is kept says that it failed and not why: a reason may name a document.
+        kept = _FAILED if problem else ""
+        self.healing.end([next_try(last.get(id), id, now, kept) for id in due])
         log.info("healing_tried", gpt=one.gpt, kind=fix.kind, worked=not problem)
         if not problem and len(due) == len(subjects):
             self._applied(one)

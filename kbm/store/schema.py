@@ -302,7 +302,7 @@ healing = Table(
     Column("subject", String, primary_key=True),  # hash of a source, a document, or a GPT with its index
     Column("n", Integer, nullable=False),  # tries in a row
     Column("at", String, nullable=False),
-    Column("problem", Text, nullable=False),  # empty where it worked
+    Column("problem", String, nullable=False),  # a short code; empty where it worked
 )
 
 lease = Table(

@@ -10,7 +10,7 @@ import pytest
 
 from kbm.bootstrap import Kbm
 from kbm.domain.fixes import RebuildIndex, RefreshSource, Reparse
-from kbm.domain.healing import HEALABLE, HEALER, Healed
+from kbm.domain.healing import HEALABLE, HEALER, Healed, subjects_of
 from kbm.domain.suggestions import Proposal, Suggestion, SuggestionState
 from kbm.errors import ConnectorUnavailable
 from kbm.testing.fakes import FakeClock, FakeConnector, NoProgress
@@ -92,6 +92,17 @@ def test_what_fails_is_told_stays_open_and_is_tried_ever_more_rarely(kbm: Kbm, c
     assert [bool(each) for each in tried] == [True, True, False, True, False, False, False, True]
     assert tried[0] == ["the fake source is down"]
     assert state(kbm, one) is SuggestionState.OPEN
+
+
+def test_why_it_failed_is_told_and_not_kept_since_it_may_name_a_document(kbm: Kbm) -> None:
+    proposed(kbm, Reparse(items=("presses:kb40.txt",)))
+    presses(kbm).failing.add("kb40.txt")
+    [done] = heal(kbm)
+    subjects = subjects_of("helper", Reparse(items=("presses:kb40.txt",)))
+    [kept] = kbm.catalogue.healing.last(subjects).values()
+
+    assert "kb40.txt" in done.problem
+    assert (kept.n, kept.problem) == (1, "failed")
 
 
 def test_one_that_fails_does_not_keep_the_others_from_their_turn(kbm: Kbm) -> None:

@@ -159,7 +159,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("at", sa.String(), nullable=False),
-        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("subject", name=op.f("pk_healing")),
     )
     op.create_table(

@@ -188,7 +188,7 @@ class ShowSuggestion:
         return (
             one.vouched
             or (one.readers or frozenset({EVERYONE})) <= readers
-            or (gap is not None and gap.n_people >= SHOWN_FROM_PEOPLE)
+            or (gap is not None and one.id in gap.members and gap.n_people >= SHOWN_FROM_PEOPLE)
         )
 
     def _looker(self, evidence: Iterable[Evidence], readers: frozenset[str]) -> Callable[[Evidence], Quote]:

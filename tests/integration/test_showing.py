@@ -13,12 +13,22 @@ from fastapi.testclient import TestClient
 
 from kbm.bootstrap import Kbm
 from kbm.domain.access import Action, Rights, Subject
+from kbm.domain.answers import Outcome
 from kbm.domain.documents import EVERYONE
 from kbm.domain.fixes import AddOverlay, Evidence, Fix, GrantReadersRequest, RetireDocument
 from kbm.domain.gaps import Cause, GapName
-from kbm.domain.identity import document_id
+from kbm.domain.identity import Digest, document_id
 from kbm.domain.known_gaps import SHOWN_FROM_PEOPLE, Gap, GapState, LastReview
-from kbm.domain.suggestions import Proposal, Suggestion, SuggestionState
+from kbm.domain.suggestions import (
+    AnswerNote,
+    Asked,
+    Change,
+    Preview,
+    Proposal,
+    Replayed,
+    Suggestion,
+    SuggestionState,
+)
 from kbm.entrypoints.api.app import create_app
 from kbm.errors import NotAllowed
 from kbm.services.retrieve import Caller
@@ -128,6 +138,22 @@ def test_a_question_asked_by_other_readers_is_shown_from_five_people_on(kbm: Kbm
         assert (shown.questions, shown.n_hidden, titles) == ((), 1, {"gap1": "pay"})
     else:
         assert (shown.questions, shown.n_hidden, titles) == ((ASKED,), 0, {"gap1": ASKED})
+
+
+def test_that_many_asked_about_a_gap_shows_no_question_beside_it(kbm: Kbm) -> None:
+    mine, beside = asked(kbm), asked(kbm)
+    a_gap(kbm, mine, n_people=50)
+    found = a_suggestion(kbm, RetireDocument(item="docs:van.txt"))
+    note = AnswerNote(outcome=Outcome.UNANSWERED, confidence=0.0, quotes=(), items=())
+    replayed = tuple(
+        Replayed(question=id, asked=kind, before=note, after=note, change=Change.UNCHANGED)
+        for id, kind in ((mine, Asked.GAP), (beside, Asked.HEALTHY))
+    )
+    preview = Preview(base=Digest("x"), fix=Digest("y"), made_at=kbm.clock.now(), replayed=replayed)
+    kbm.catalogue.suggestions.set_preview(found.id, preview)
+
+    assert [one.question for one in kbm.reviewing.show.run("one", GUEST).replayed] == [ASKED, ""]
+    assert [one.question for one in kbm.reviewing.show.run("one", HR).replayed] == [ASKED, ASKED]
 
 
 def test_a_question_that_somebody_asked_who_reads_no_more_is_shown(kbm: Kbm) -> None:

@@ -10,9 +10,6 @@ from kbm.domain.review import Findings, ReviewWindow
 from kbm.domain.suggestions import Proposal
 from kbm.ports import Lookup
 
-POOR = 0.5
-"""Parse quality below which a document is worth another try."""
-
 MAY_PASS = frozenset({"timeout", "out_of_memory", "crashed", "unreadable"})
 """Reasons for quarantine that trying again may change; of all others the document has to change."""
 
@@ -44,7 +41,7 @@ class HealthDetector:
                 continue
             if document.reason in MAY_PASS:
                 unread[document.source, "quarantined"].append(document.item)
-            elif document.quality is not None and document.quality < POOR:
+            elif document.poorly_read:
                 unread[document.source, "poorly_read"].append(document.item)
         proposals += [
             Proposal(fix=Reparse(items=tuple(sorted(items))), why=why, about=(source,))

@@ -114,6 +114,7 @@ class DocumentOverview:
     readers: frozenset[str]
     reason: str = ""
     n_words: int = 0
+    poorly_read: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

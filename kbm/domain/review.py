@@ -49,8 +49,8 @@ class ReviewedDocument:
     """A document of the company. ``attached`` says that this GPT answers from it.
 
     ``max_age_h`` is the limit of its source in hours. ``n_retrieved`` and ``n_cited`` count the answers of the window
-    that found and quoted it. ``quality`` lies in [0, 1], None where it was not measured; ``reason`` is why its newest
-    content is in quarantine.
+    that found and quoted it. ``poorly_read``: its text has holes or garbage; ``reason`` is why its newest content is
+    in quarantine.
     """
 
     id: DocumentId
@@ -65,7 +65,7 @@ class ReviewedDocument:
     n_retrieved: int = 0
     n_cited: int = 0
     n_golden: int = 0
-    quality: float | None = None
+    poorly_read: bool = False
     reason: str = ""
 
     @property

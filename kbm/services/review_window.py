@@ -192,6 +192,7 @@ def _documents(
             n_retrieved=retrieved[one.id],
             n_cited=cited[one.id],
             n_golden=expected[f"{one.source}:{one.item_id}"],
+            poorly_read=one.poorly_read,
             reason=one.reason,
         )
         for one in documents

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from kbm.domain.catalogue import DocumentOverview
 from kbm.domain.identity import ChunkId, Digest, DocumentId
 from kbm.store.engine import moment
-from kbm.store.schema import chunk, document, document_version
+from kbm.store.schema import chunk, document, document_version, parsed
 
 _MANY = 500
 _WORD_CHARS = 7
@@ -32,8 +32,14 @@ class Overview:
             .subquery()
         )
         query = (
-            select(document, lengths.c.n_chars)
+            select(document, lengths.c.n_chars, parsed.c.poor)
             .outerjoin(lengths, lengths.c.version_id == document.c.version_id)
+            .outerjoin(document_version, document_version.c.id == document.c.version_id)
+            .outerjoin(
+                parsed,
+                (parsed.c.content == document_version.c.content)
+                & (parsed.c.parser_digest == document_version.c.parser_digest),
+            )
             .where(document.c.source.in_(sources), document.c.present == 1)
             .order_by(document.c.source, document.c.item_id)
         )
@@ -50,6 +56,7 @@ class Overview:
                     readers=frozenset(json.loads(row.readers)),
                     reason=row.reason or "",
                     n_words=(row.n_chars or 0) // _WORD_CHARS,
+                    poorly_read=row.poor is not None,
                 )
                 for row in connection.execute(query)
             ]

@@ -189,11 +189,8 @@ class Decide:
         """Do again what decisions should have brought about, and note what the live release has of them."""
         live = self.releases.live(gpt)
         every = self.suggestions.all(gpt)
-        self.overlays.keep_only(
-            gpt,
-            overlays=[one.id for one in every if one.state in IN_RELEASES],
-            drafts=[one.id for one in every if one.state in UNDECIDED],
-        )
+        self.overlays.keep_overlays(gpt, {one.id for one in every if one.state in IN_RELEASES})
+        self.overlays.drop_drafts(gpt, {one.id for one in every if one.state not in UNDECIDED})
         self._drop_golden(gpt, [one for one in every if one.state not in IN_RELEASES])
         self._forget_words(gpt, every)
         for one in self.suggestions.all(gpt, [SuggestionState.APPROVED]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from kbm.domain.catalogue import StoredItem
@@ -40,12 +40,22 @@ class Overlays:
         """Hide overlays on every release at once, and leave them out of the next one."""
         self.documents.remove(overlays_of(gpt), ids)
 
-    def keep_only(self, gpt: str, *, overlays: Collection[str], drafts: Collection[str]) -> None:
-        """Withdraw what no suggestion stands for: whoever decided against it may have been cut short."""
-        for source, kept in ((overlays_of(gpt), overlays), (drafts_of(gpt), drafts)):
-            left = self.documents.known(source).keys() - set(kept)
-            if left:
-                self.documents.remove(source, left)
+    def keep_overlays(self, gpt: str, ids: Collection[str]) -> None:
+        """Withdraw the overlays that nobody stands for: whoever decided against them may have been cut short."""
+        self._withdraw(overlays_of(gpt), lambda id: id not in ids)
+
+    def keep_drafts(self, gpt: str, ids: Collection[str]) -> None:
+        """Withdraw the drafts that no suggestion waits with."""
+        self._withdraw(drafts_of(gpt), lambda id: id not in ids)
+
+    def drop_drafts(self, gpt: str, ids: Collection[str]) -> None:
+        """Withdraw drafts, those that are there."""
+        self._withdraw(drafts_of(gpt), lambda id: id in ids)
+
+    def _withdraw(self, source: str, is_gone: Callable[[str], bool]) -> None:
+        gone = [id for id in self.documents.known(source) if is_gone(id)]
+        if gone:
+            self.documents.remove(source, gone)
 
     def readers_of(self, evidence: Collection[Evidence]) -> frozenset[str]:
         """Say who may read what is drawn from some evidence: who may read all of it.

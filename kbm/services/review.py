@@ -30,6 +30,7 @@ from kbm.domain.review import Findings, FoundGap, ReviewWindow
 from kbm.domain.suggestions import (
     EXPIRES_AFTER,
     IN_EFFECT,
+    UNDECIDED,
     Preview,
     Proposal,
     Suggestion,
@@ -128,6 +129,7 @@ class Review:
         new = [one for one in kept if one.id not in known]
         self.suggestions.put(kept)
         self._lapse(gpt, {one.id for one in kept}, detected.findings)
+        self.overlays.keep_drafts(gpt, {one.id for one in self.suggestions.all(gpt, UNDECIDED)})
         waiting = self.suggestions.all(gpt, [SuggestionState.OPEN, SuggestionState.REOPENED])
         log.info("gpt_reviewed", gpt=gpt, failed=len(window.failed), gaps=len(gaps), new=len(new))
         last = self.gaps.last_review(gpt)

@@ -53,13 +53,14 @@ class Verify:
                 continue
             answers = self._answers(live, one, asked, progress)
             if answers and one.state is not SuggestionState.VERIFIED:
-                self.suggestions.set_state([one.id], SuggestionState.VERIFIED)
+                # The suggestion last: a run that is cut short between the two does both again.
                 self.gaps.set_state(one.proposal.gap, GapState.CLOSED, closed_in=str(live.version))
+                self.suggestions.set_state([one.id], SuggestionState.VERIFIED)
                 closed.append(one.proposal.gap)
                 log.info("gap_closed", gpt=gpt, gap=one.proposal.gap, release=str(live.version))
             elif not answers and one.state is SuggestionState.VERIFIED:
-                self.suggestions.set_state([one.id], SuggestionState.REOPENED)
                 self.gaps.set_state(one.proposal.gap, GapState.REOPENED)
+                self.suggestions.set_state([one.id], SuggestionState.REOPENED)
                 log.info("gap_reopened", gpt=gpt, gap=one.proposal.gap, release=str(live.version))
         return closed
 

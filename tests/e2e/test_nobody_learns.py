@@ -105,6 +105,7 @@ def callers(kbm: Kbm) -> list[Who]:
     for gpts, groups in rights:
         may = Rights(
             actions=frozenset(Action),
+            person="owner@test.example",
             gpts=frozenset(gpts),
             readers=frozenset({"everyone", *(f"group:{one}" for one in groups)}),
             per_minute=1_000_000,
@@ -250,7 +251,9 @@ def by_page(company: Company, who: Who, chance: random.Random) -> Any:
     path = f"/documents/{chance.choice(company.ids)}?gpt={chance.choice('ab')}&release=1.0.0"
     if other.hidden <= who.hidden:
         token = ""  # who may read no less than the other one may use what they were given
-    broken = f"{token[:-1]}{'1' if token.endswith('0') else '0'}"  # a whole one opens its own document to anybody
+    broken = (
+        f"{token[:-1]}{'1' if token.endswith('0') else '0'}"  # a whole one opens its own document to anybody
+    )
     return company.client.get(f"{path}&start=0&end=50&t={broken}", headers=who.headers)
 
 

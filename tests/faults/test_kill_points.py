@@ -24,7 +24,13 @@ def killed(tell: Tell, topic: str, folder: Path, which: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+LONG = frozenset({"review"})
+"""Topics whose every step starts a process or more: they are left to the slow tier."""
+
+
+@pytest.mark.parametrize(
+    "topic", [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in TOPICS]
+)
 def test_killed_at_any_of_its_steps_it_keeps_what_was_promised(tell: Tell, topic: str, folder: Path) -> None:
     assert killed(tell, topic, folder, "once") == []
 

@@ -116,6 +116,7 @@ def titles(kbm: Kbm) -> list[str]:
     return [one.name.title for one in review(kbm).gaps]
 
 
+@pytest.mark.slow
 def test_a_gap_gets_its_title_from_the_model_and_keeps_the_words_of_people_without_one(
     tmp_path: Path,
 ) -> None:

@@ -117,6 +117,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_a_second_night_ends_at_once_and_names_the_first(tmp_path: Path) -> None:
     config = company(tmp_path / "company")
     with at_work(config) as first:

@@ -316,6 +316,7 @@ def test_an_error_that_does_not_go_away_by_itself_waits_for_a_change(company: Se
         thread.join(30)
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_replaced_is_watched_again_after_a_reconcile(company: Settings) -> None:
     docs = company.root / "docs"
     looks: list[set[str]] = []

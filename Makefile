@@ -40,7 +40,7 @@ serve: setup  ## serve the sample company at http://127.0.0.1:8000
 	cd kbm-demo && ../$(BIN)/kbm serve
 
 test: setup-dev  ## the tests, a few minutes
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 2
 
 test-slow: setup-dev  ## the long tests
 	$(BIN)/python -m pytest -m slow

@@ -60,10 +60,10 @@ def demo(
             show_quarantine_hint(kbm)
             if night.exit_code == 1:
                 raise typer.Exit(1)
+            is_new = not any(kbm.reviewing.log(gpt) for gpt in settings.gpts)
             for gpt, question in QUESTIONS:
                 show_answer(question, kbm.ask.run(gpt, question, Caller()))
-            known = kbm.journal.gaps.last_review(next(iter(settings.gpts))) is not None
-        if not known:
+        if is_new:
             _show_agents(folder, settings)
         command = f"{sys.argv[0]} --config {folder / CONFIG_NAME}"
         out.print(f'\nask yourself:  {command} ask offers "How long does a tool change take on the KB 65?"')

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
-from kbm_connectors.files import FilesConnector
 from kbm_connectors.files_s3_store import original_time
 
-from kbm.bootstrap import Kbm
-from kbm.config import settings_from
-from kbm.domain.sync import Brake, Event, Failed, Known, Mark, Ref, plan_sync
-from kbm.errors import ConfigError, ConnectorRefused, ConnectorUnavailable
+from kbm.domain.sync import Brake, Failed, Mark, Ref, plan_sync
+from kbm.errors import ConnectorRefused, ConnectorUnavailable
 from kbm.testing.contracts.connector import ConnectorContract
+from tests.contract.s3_bucket import EVERYONE, SECRET, Bucket, Front, error, known_of, removed, told
 from tests.unit.connectors.core import Core
-from tests.unit.connectors.fake_web import FAULTS, Answer, Asked, FakeWeb
-
-SECRET = "wJalrXUtnFEMI/K7MDENG"
-EVERYONE = frozenset({"everyone"})
-_SKIPPED = frozenset({"content-length", "content-type", "transfer-encoding", "connection", "date", "server"})
-
-
-def error(status: int, code: str) -> Answer:
-    said = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{SECRET}</Message></Error>"
-    return Answer(said.encode(), "application/xml", status)
-
+from tests.unit.connectors.fake_web import FAULTS, Answer
 
 IN_PLACE_OF_THE_LISTING = {
     **{name: FAULTS[name] for name in ("403", "500", "empty 200", "half a body", "broken off")},
@@ -55,70 +38,6 @@ IN_PLACE_OF_THE_LISTING = {
         answer.body.replace(b"<Key>dms/", b"<Key>hr/"), answer.media_type
     ),
 }
-
-
-class Front(FakeWeb):
-    """Stands before the store, as a proxy does."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self._port = port
-
-    def answer(self, asked: Asked) -> Answer:
-        raise AssertionError("it is asked with its query")
-
-    def reply(self, asked: Asked) -> Answer:
-        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.params.items())
-        store = http.client.HTTPConnection("127.0.0.1", self._port)
-        store.request(asked.method, f"{asked.path}?{query}" if query else asked.path, headers=asked.headers)
-        said = store.getresponse()
-        headers = {name: value for name, value in said.getheaders() if name.lower() not in _SKIPPED}
-        answer = Answer(said.read(), said.getheader("Content-Type") or "", said.status, headers)
-        store.close()
-        n = len(self.asked)
-        self.asked.append(asked)
-        return self.fault(answer) if self.fault is not None and n >= self.fault_from else answer
-
-
-@dataclass
-class Bucket:
-    """A folder in a bucket of its own."""
-
-    s3: Any  # boto3's client
-    front: Front
-    root: Path
-    folder: str = "dms/"
-    name: str = field(default_factory=lambda: f"b{uuid4().hex}")
-
-    def __post_init__(self) -> None:
-        self.s3.create_bucket(Bucket=self.name)
-        (self.root / "key").write_text("AKIAIOSFODNN7EXAMPLE")
-        (self.root / "secret").write_text(SECRET)
-
-    def settings(self, **more: object) -> dict[str, object]:
-        return {
-            "url": f"s3://{self.name}/{self.folder}".rstrip("/"),
-            "endpoint_url": self.front.url,
-            "key_id": "file:key",
-            "secret_key": "file:secret",
-            "allow_private": True,
-            "max_requests_per_second": 10_000,
-            **more,
-        }
-
-    def connect(self, **more: object) -> FilesConnector:
-        return FilesConnector("bucket", self.settings(**more), self.root, pause=lambda _: None)
-
-    def make(self, id: str, text: str, **more: object) -> None:
-        self.s3.put_object(Bucket=self.name, Key=f"{self.folder}{id}", Body=text.encode(), **more)
-
-    edit = make
-
-    def remove(self, id: str) -> None:
-        self.s3.delete_object(Bucket=self.name, Key=f"{self.folder}{id}")
-
-    def break_root(self) -> None:
-        self.front.close()
 
 
 @pytest.fixture(scope="module")
@@ -160,35 +79,6 @@ class TestS3(ConnectorContract):
     @pytest.fixture
     def source(self, source: Bucket) -> Bucket:
         return source
-
-
-def known_of(source: Bucket) -> dict[str, Known]:
-    for id in ("a.txt", "hr/b.txt", "hr/secret/c.txt"):
-        source.make(id, f"text of {id}")
-    return {
-        event.id: Known(version=event.version, readers=EVERYONE, scope=event.scope)
-        for event in source.connect().scan(None)
-        if isinstance(event, Ref)
-    }
-
-
-def removed(events: list[Event], known: Mapping[str, Known]) -> tuple[str, ...]:
-    return plan_sync("bucket", events, known, default_readers=EVERYONE, brake=Brake()).removed
-
-
-def told(source: Bucket, known: Mapping[str, Known]) -> str:
-    """Scan, see that everything is kept, and give what was told of the root."""
-    connector = source.connect()
-    events = list(connector.scan(None))
-    failed = [event for event in events if isinstance(event, Failed)]
-    assert [(event.scope, event.id) for event in failed] == [("", None)]
-    assert not any(isinstance(event, Mark) for event in events)
-    assert removed(events, known) == ()
-    assert SECRET not in repr(events)
-    problems = connector.check()
-    assert problems
-    assert SECRET not in str(problems)
-    return failed[0].why
 
 
 @pytest.mark.parametrize("fault", IN_PLACE_OF_THE_LISTING)
@@ -336,91 +226,3 @@ def test_a_key_that_was_changed_is_read_anew(source: Bucket) -> None:
     list(connector.scan(None))
 
     assert "AKIANEW" in source.front.asked[-1].headers["authorization"]
-
-
-def test_the_secret_is_in_no_line_of_the_log(source: Bucket, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        known = known_of(source)
-        source.front.fault = lambda _: error(403, "SignatureDoesNotMatch")
-        told(source, known)
-
-    assert caplog.records
-    assert SECRET not in caplog.text.replace(f"<Message>{SECRET}</Message>", "")
-
-
-def test_private_addresses_need_a_word_from_a_person(source: Bucket) -> None:
-    [problem] = source.connect(allow_private=False).check()
-
-    assert "allow_private" in problem
-    assert not source.front.asked
-
-
-def test_without_credentials_it_says_what_is_missing(source: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(source.root / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(source.root / "none"))
-    [problem] = source.connect(key_id="", secret_key="").check()
-    source.make("a.txt", "text")
-
-    assert "anonymous = true" in problem
-    assert source.connect(key_id="", secret_key="", anonymous=True).check() == []
-    assert "authorization" not in source.front.asked[-1].headers
-
-
-def test_without_the_library_it_says_what_to_install(source: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "botocore.session", None)
-
-    assert source.connect().check() == [
-        "reading s3:// needs a library that is not installed (pip install 'kbm[s3]')"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"secret_key": ""}, "given together"),
-        ({"secret_key": SECRET}, "a secret is named"),
-        ({"anonymous": True}, "leave key_id out"),
-        ({"endpoint_url": "minio.example.com"}, "write the full address"),
-        ({"endpoint_url": f"https://kbm:{SECRET}@minio.example.com"}, "holds no account"),
-        ({"url": "s3:///dms"}, "name the bucket"),
-    ],
-)
-def test_settings_that_cannot_be_meant_are_refused(
-    source: Bucket, wrong: dict[str, object], says: str
-) -> None:
-    with pytest.raises(ConfigError, match=says) as raised:
-        source.connect(**wrong)
-
-    assert SECRET not in f"{raised.value} {raised.value.hint}"
-
-
-@pytest.mark.parametrize(
-    ("url", "proposed"),
-    [
-        ("s3://dms/quality", {"url": "s3://dms/quality"}),
-        (
-            "https://dms.s3.eu-central-1.amazonaws.com/quality/",
-            {"url": "s3://dms/quality", "region": "eu-central-1"},
-        ),
-        ("https://s3.eu-west-3.amazonaws.com/dms", {"url": "s3://dms", "region": "eu-west-3"}),
-        ("https://example.com/dms", None),
-    ],
-)
-def test_an_address_of_a_bucket_is_recognised(
-    url: str, proposed: dict[str, str] | None, tmp_path: Path
-) -> None:
-    assert FilesConnector.recognises(url, tmp_path) == proposed
-
-
-def test_a_bucket_of_another_store_is_another_place(source: Bucket) -> None:
-    text = '[kbm]\nname = "Firma"\nembedder = "none"\n\n[sources.dms]\nkind = "files"\nurl = "s3://dms/a"\n{}'
-    roots = []
-    for store in ("", "https://a.example", "https://b.example"):
-        key = f'endpoint_url = "{store}"\n' if store else ""
-        with Kbm(settings_from(text.format(key), source.root / "kbm.toml")) as kbm:
-            roots.append(kbm.source_to_sync("dms").root)
-
-    assert roots == ["s3://dms/a", "s3://dms/a at https://a.example", "s3://dms/a at https://b.example"]

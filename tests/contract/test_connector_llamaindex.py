@@ -2,138 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kbm_connectors.llamaindex import LlamaIndexConnector
 
-from kbm.domain.sync import Failed, Json, Mark, Ref
-from kbm.errors import ConfigError, ConnectorError, ConnectorRefused, ConnectorUnavailable
+from kbm.domain.sync import Failed, Mark
+from kbm.errors import ConnectorRefused, ConnectorUnavailable
 from kbm.services.sync import SyncResult
 from kbm.testing.builders import kbm_over
 from kbm.testing.contracts.connector import ConnectorContract
 from kbm.testing.fakes import NoProgress
+from tests.contract.llamaindex_readers import READERS, SECRET, Readers, refs
 from tests.unit.connectors.core import Core
-
-SECRET = "s3cret-of-the-reader"
-
-READERS = '''
-import json, logging, os, sys, time, uuid
-
-class Document:
-    def __init__(self, id_, text, metadata):
-        self.id_, self.text, self.metadata = id_, text, metadata
-
-class JsonReader:
-    """Gives what a file says: [id, text, metadata] each."""
-    def __init__(self, path, password=""):
-        self.path, self.password = path, password
-    def load_data(self, only=None):
-        with open(self.path) as file:
-            rows = json.load(file)
-        return [Document(*row) for row in rows if only in (None, row[0])]
-
-class LoggingReader(JsonReader):
-    def load_data(self):
-        logging.getLogger("their.reader").error("page 7 of %s: 403", self.password)
-        return super().load_data()
-
-class PrintingReader(JsonReader):
-    def load_data(self):
-        print("Failed to load file b.txt with error: no codec. Skipping...")
-        return super().load_data()
-
-class ChattyReader(JsonReader):
-    def load_data(self):
-        print("Loaded 3 files, no errors"); logging.getLogger().warning("this is slow")
-        return super().load_data()
-
-class FailingReader(JsonReader):
-    def load_data(self):
-        raise ConnectionError("https://bert:%s@wiki.example said no" % self.password)
-
-class HalfReader(JsonReader):
-    def load_data(self):
-        yield from super().load_data()[:1]
-        raise TimeoutError("the second page did not come")
-
-class DyingReader(JsonReader):
-    def load_data(self):
-        os.kill(os.getpid(), 9)
-
-class HangingReader(JsonReader):
-    def load_data(self):
-        if not os.fork():
-            time.sleep(600)
-        time.sleep(600)
-
-class RandomReader(JsonReader):
-    def load_data(self):
-        return [Document(str(uuid.uuid4()), one.text, one.metadata) for one in super().load_data()]
-
-class NothingReader(JsonReader):
-    def load_data(self):
-        return None
-
-class NeedyReader:
-    def __init__(self):
-        import package_that_is_nowhere
-    def load_data(self):
-        return []
-
-class Unnamed(Document):
-    model_fields_set = {"text", "metadata"}  # as LlamaIndex's own, whose id nobody gave
-
-class UnnamedReader(JsonReader):
-    def load_data(self):
-        return [Unnamed(str(uuid.uuid4()), one.text, one.metadata) for one in super().load_data()]
-'''
-
-
-@dataclass
-class Readers:
-    """A module of readers that can be imported, and the file they read."""
-
-    root: Path
-
-    def connect(self, reader: str = "JsonReader", **settings: Any) -> LlamaIndexConnector:
-        (self.root / "secret").write_text(SECRET)
-        keys = {
-            "reader": reader if ":" in reader else f"kbm_test_readers:{reader}",
-            "arguments": {"path": "items.json", "password": "file:secret"},
-            "complete": True,
-            "timeout_s": 20,
-            **settings,
-        }
-        return LlamaIndexConnector("wiki", keys, self.root)
-
-    @property
-    def items(self) -> dict[str, Any]:
-        path = self.root / "items.json"
-        return {row[0]: row for row in json.loads(path.read_text())} if path.exists() else {}
-
-    def write(self, items: dict[str, Any]) -> None:
-        (self.root / "items.json").write_text(json.dumps(list(items.values())))
-
-    def make(self, id: str, text: str, **metadata: object) -> None:
-        self.write({**self.items, id: [id, text, metadata]})
-
-    edit = make
-
-    def remove(self, id: str) -> None:
-        self.write({one: row for one, row in self.items.items() if one != id})
-
-    def break_root(self) -> None:
-        (self.root / "items.json").write_text("[")
 
 
 @pytest.fixture
@@ -157,10 +43,6 @@ class TestLlamaIndex(ConnectorContract):
     @pytest.fixture
     def source(self, source: Readers) -> Readers:
         return source
-
-
-def refs(connector: LlamaIndexConnector, cursor: Json = None) -> dict[str, Ref]:
-    return {one.id: one for one in connector.scan(cursor) if isinstance(one, Ref)}
 
 
 # --- what is listed
@@ -357,96 +239,6 @@ def test_a_reader_that_loads_too_much_is_ended(source: Readers) -> None:
 
     with pytest.raises(ConnectorRefused, match="loads more than 1 MB"):
         list(source.connect(max_mb=1).scan(None))
-
-
-# --- what a person must do
-
-
-@pytest.mark.parametrize(
-    ("keys", "told", "hint"),
-    [
-        (
-            {"reader": "llama_index.readers.nowhere:PageReader"},
-            "there is no module llama_index.readers.nowhere",
-            "install llama-index-readers-nowhere beside kbm",
-        ),
-        ({"reader": "no_such_module.at_all:X"}, "there is no module", "install no_such_module"),
-        ({"reader": "JsonRaeder"}, "has no reader JsonRaeder", "JsonReader"),
-        ({"reader": "Document"}, "has no reader Document", ""),
-        (
-            {"reader": "kbm_test_readers:NeedyReader", "arguments": {}},
-            "package_that_is_nowhere",
-            "install it",
-        ),
-        ({"arguments": {"pth": "items.json"}}, "unexpected keyword argument 'pth'", "documentation"),
-        ({"load": {"all": True}}, "unexpected keyword argument 'all'", "documentation"),
-    ],
-)
-def test_what_cannot_work_is_told_with_what_would(
-    three: Readers, keys: dict[str, Any], told: str, hint: str
-) -> None:
-    with pytest.raises(ConnectorError) as error:
-        list(three.connect(**keys).scan(None))
-    assert isinstance(error.value, ConnectorRefused)
-    assert told in str(error.value)
-    assert hint in error.value.hint
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {"reader": "no path"},
-        {"reader": "os.path"},
-        {"arguments": {"integration_token": SECRET}},
-        {"arguments": {"deep": {"api_keys": [SECRET]}}},
-        {"load": {"urls": [f"https://bert:{SECRET}@wiki.example"]}},
-    ],
-)
-def test_settings_that_are_wrong_are_told_without_a_secret(source: Readers, keys: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError) as error:
-        source.connect(**keys)
-    assert SECRET not in f"{error.value}{error.value.hint}"
-
-
-def test_keys_that_only_sound_secret_may_be_written(source: Readers) -> None:
-    source.connect(
-        arguments={"path": "x", "max_tokens": 5, "tokenizer": "bert", "credentials_path": "x.json"}
-    )
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("llama_index.readers.web:SimpleWebPageReader", "llama_index.readers.web:SimpleWebPageReader"),
-        ("./llama_index.readers.web:SimpleWebPageReader", "llama_index.readers.web:SimpleWebPageReader"),
-        ("https://wiki.example", None),
-        ("kbm_test_readers:JsonReader", None),
-    ],
-)
-def test_an_import_path_is_told_by_its_look(url: str, found: str | None, tmp_path: Path) -> None:
-    assert LlamaIndexConnector.recognises(url, tmp_path) == (found and {"reader": found})
-
-
-# --- with LlamaIndex's own
-
-
-def test_simple_directory_reader_is_read_by_its_paths(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "reise.md").write_text("# Reise\n\nMit der Bahn.")
-    (tmp_path / "docs" / "essen.txt").write_text("Um zwölf.")
-    keys = {
-        "reader": "llama_index.core:SimpleDirectoryReader",
-        "arguments": {"input_dir": "docs"},
-        "format": "markdown",
-        "complete": True,
-        "id": "file_path",
-    }
-    connector = LlamaIndexConnector("docs", keys, tmp_path)
-    found = {ref.title: ref for ref in refs(connector).values()}
-
-    assert set(found) == {"reise.md", "essen.txt"}
-    assert connector.fetch(found["essen.txt"]).data.decode() == "Um zwölf."
-    assert found["reise.md"].modified is not None
 
 
 # --- through a real sync

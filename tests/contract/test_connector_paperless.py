@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,35 +12,15 @@ from kbm_connectors import paperless
 from kbm_connectors.paperless import PaperlessConnector
 
 from kbm.domain.sync import Event, Gone, Json, Mark, Ref
-from kbm.errors import ConfigError, ConnectorError, ConnectorRefused, ConnectorUnavailable
+from kbm.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
 from kbm.services.sync import SyncResult
 from kbm.testing.builders import kbm_over
 from kbm.testing.contracts.connector import ConnectorContract
 from kbm.testing.fakes import NoProgress
+from tests.contract.paperless_dms import Dms
 from tests.unit.connectors.core import Core
 from tests.unit.connectors.fake_paperless import PASSWORD, FakePaperless
 from tests.unit.connectors.fake_web import FAULTS, Answer
-
-
-@dataclass
-class Dms:
-    fake: FakePaperless
-
-    def connect(self) -> PaperlessConnector:
-        return self.fake.connect()
-
-    def make(self, id: str, text: str) -> None:
-        self.fake.trash.pop(int(id), None)
-        self.fake.add(int(id), text)
-
-    def edit(self, id: str, text: str) -> None:
-        self.fake.edit(int(id), text)
-
-    def remove(self, id: str) -> None:
-        self.fake.delete(int(id))
-
-    def break_root(self) -> None:
-        self.fake.close()
 
 
 @pytest.fixture
@@ -335,73 +314,6 @@ def test_a_login_page_in_place_of_a_file_is_no_document(five: FakePaperless) -> 
 
     with pytest.raises(ConnectorRefused, match="login page"):
         connector.fetch(ref)
-
-
-# --- logging in
-
-
-def test_a_token_is_asked_for_once_for_all_sources_of_the_process(five: FakePaperless) -> None:
-    for _ in range(3):
-        list(five.connect().scan(None))
-
-    assert len([one for one in five.asked if one.path.endswith("/token/")]) == 1
-
-
-def test_a_throttled_login_waits_as_long_as_it_is_told(five: FakePaperless) -> None:
-    five.throttled = 2
-
-    assert list(five.connect().scan(None))
-    assert five.waited[:2] == [22, 22]
-
-
-def test_a_token_that_was_withdrawn_is_asked_for_again(five: FakePaperless) -> None:
-    connector = five.connect()
-    list(connector.scan(None))
-    five.tokens.clear()
-
-    assert list(connector.scan(None))
-
-
-def test_a_token_by_reference_needs_no_password(five: FakePaperless, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KBM_TEST_DMS", "token-by-hand")
-    five.tokens.append("token-by-hand")
-    connector = five.connect(user="", password="", token="env:KBM_TEST_DMS")
-    listed = list(connector.scan(None))
-    five.tokens.clear()
-
-    assert listed
-    with pytest.raises(ConnectorRefused, match="the token is not taken"):
-        list(connector.scan(None))
-    assert not [one for one in five.asked if one.path.endswith("/token/")]
-
-
-def test_a_wrong_password_is_told_without_it(five: FakePaperless) -> None:
-    (five.root / "password").write_text("wr0ng-password")
-
-    with pytest.raises(ConnectorRefused, match="does not log bert in") as told:
-        list(five.connect().scan(None))
-    assert "wr0ng-password" not in f"{told.value}{told.value.hint}"
-
-
-@pytest.mark.parametrize("keys", [{"user": "", "password": ""}, {"token": "env:X"}])
-def test_a_way_to_log_in_is_needed_and_only_one(dms: FakePaperless, keys: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="give token, or user and password"):
-        dms.connect(**keys)
-
-
-@pytest.mark.parametrize(
-    ("url", "server"),
-    [
-        ("https://paperless.example/dashboard", "https://paperless.example"),
-        ("https://host.example/paperless/api/", "https://host.example/paperless"),
-        ("https://dms.example/x/documents/17/details", "https://dms.example/x"),
-        ("https://dms.example/api/documents/17/", "https://dms.example"),
-        ("https://dms.example/documents/", None),
-        ("./paperless", None),
-    ],
-)
-def test_an_address_is_told_by_its_look(url: str, server: str | None, tmp_path: Path) -> None:
-    assert PaperlessConnector.recognises(url, tmp_path) == (server and {"url": server})
 
 
 # --- through a real sync

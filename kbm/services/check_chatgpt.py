@@ -67,8 +67,8 @@ class State(StrEnum):
     """How a step ended."""
 
     OK = "ok"
-    TODO = "to do"
-    SKIPPED = "not tried"
+    TO_DO = "to do"
+    NOT_TRIED = "not tried"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class CheckChatGpt:
         yield self._tls()
         reached = self._reach()
         yield reached
-        if reached.state is State.TODO:
+        if reached.state is State.TO_DO:
             return
         for gpt in gpts:
             yield from self._gpt(gpt, key)
@@ -106,26 +106,26 @@ class CheckChatGpt:
     def _tls(self) -> Step:
         if not self.door.url.startswith("https://"):
             do = "put a proxy with a certificate in front of kbm serve"
-            return Step(name="tls", state=State.TODO, found="the address is not https", do=do)
+            return Step(name="tls", state=State.TO_DO, found="the address is not https", do=do)
         made = self.door.certificate()
         if isinstance(made, str):
             do = "ChatGPT takes TLS 1.2 or later with a certificate of a public authority for this very name"
-            return Step(name="tls", state=State.TODO, found=made, do=do)
+            return Step(name="tls", state=State.TO_DO, found=made, do=do)
         left = made.ends - self.clock.now()
         found = f"{made.protocol}, certificate valid until {made.ends:%Y-%m-%d}"
         if left < ENDS_SOON:
-            return Step(name="tls", state=State.TODO, found=found, do="renew the certificate")
+            return Step(name="tls", state=State.TO_DO, found=found, do="renew the certificate")
         return Step(name="tls", state=State.OK, found=found)
 
     def _reach(self) -> Step:
         seen = self.door.call("GET", "/healthz")
         if isinstance(seen, str):
             do = "start kbm serve, and let the name of kbm.public_url lead to it"
-            return Step(name="reachable", state=State.TODO, found=f"{self.door.url}: {seen}", do=do)
+            return Step(name="reachable", state=State.TO_DO, found=f"{self.door.url}: {seen}", do=do)
         if seen.status != 200 or not isinstance(seen.body, dict) or seen.body.get("status") != "ok":
             found = f"{self.door.url}/healthz answers {seen.status}, and not as kbm does"
             do = "let the proxy hand every path below kbm.public_url to kbm serve"
-            return Step(name="reachable", state=State.TODO, found=found, do=do)
+            return Step(name="reachable", state=State.TO_DO, found=found, do=do)
         return Step(name="reachable", state=State.OK, found=f"kbm {seen.body.get('version', '')} answers")
 
     def _gpt(self, gpt: str, key: str) -> Iterator[Step]:
@@ -137,7 +137,7 @@ class CheckChatGpt:
         if not key and not is_public:
             do = "name a key that the GPT would be given: --key, or KBM_KEY"
             for name in ("question", "mcp"):
-                yield Step(name=name, gpt=gpt, state=State.SKIPPED, found="it needs a key", do=do)
+                yield Step(name=name, gpt=gpt, state=State.NOT_TRIED, found="it needs a key", do=do)
         else:
             yield self._question(gpt, key, version)
             yield self._mcp(gpt, key)
@@ -149,19 +149,19 @@ class CheckChatGpt:
         if not isinstance(without, str) and without.status in (200, 404):
             found = "anybody may ask, without a key"
             do = "" if without.status == 200 else f"nothing is published: kbm nightly {gpt}"
-            state = State.TODO if do else State.OK
+            state = State.TO_DO if do else State.OK
             return Step(name="login", gpt=gpt, state=state, found=found, do=do), True
         if isinstance(without, str) or without.status != 401:
             do = "see the log of kbm serve and of the proxy"
             found = f"without a key it answers {_said(without)}, not 401"
-            return Step(name="login", gpt=gpt, state=State.TODO, found=found, do=do), False
+            return Step(name="login", gpt=gpt, state=State.TO_DO, found=found, do=do), False
         if not key:
             return Step(name="login", gpt=gpt, state=State.OK, found="without a key 401, as it should"), False
         given = self.door.call("POST", path, key=key, body=body)
         if isinstance(given, str) or given.status != 200:
             found = f"with the key it answers {_said(given)}"
             do = f"make a key for it: kbm keys create chatgpt --gpt {gpt}"
-            return Step(name="login", gpt=gpt, state=State.TODO, found=found, do=do), False
+            return Step(name="login", gpt=gpt, state=State.TO_DO, found=found, do=do), False
         return Step(name="login", gpt=gpt, state=State.OK, found="without a key 401, with it 200"), False
 
     def _schema(self, gpt: str, key: str) -> Step:
@@ -171,11 +171,11 @@ class CheckChatGpt:
             if isinstance(seen, str) or seen.status != 200 or not isinstance(seen.body, dict):
                 found = f"{path} answers {_said(seen)}"
                 do = "let the proxy hand it through without a login of its own"
-                return Step(name="schema", gpt=gpt, state=State.TODO, found=found, do=do)
+                return Step(name="schema", gpt=gpt, state=State.TO_DO, found=found, do=do)
             broken = limits_broken(seen.body, self.door.url)
             if broken:
                 do = "set kbm.public_url to the address that ChatGPT calls; else it is a fault of kbm"
-                return Step(name="schema", gpt=gpt, state=State.TODO, found="; ".join(broken), do=do)
+                return Step(name="schema", gpt=gpt, state=State.TO_DO, found="; ".join(broken), do=do)
         return Step(
             name="schema", gpt=gpt, state=State.OK, found=f"inside every limit: {self.door.url}{path}"
         )
@@ -187,7 +187,7 @@ class CheckChatGpt:
         if isinstance(seen, str) or seen.status != 200 or not isinstance(seen.body, dict):
             found = f"it answers {_said(seen)}"
             return Step(
-                name=name, gpt=gpt, state=State.TODO, found=found, do=f'try it here: kbm ask {gpt} "…"'
+                name=name, gpt=gpt, state=State.TO_DO, found=found, do=f'try it here: kbm ask {gpt} "…"'
             )
         answered = str(seen.body.get("release"))
         found = (
@@ -196,10 +196,10 @@ class CheckChatGpt:
         if seen.seconds >= MAX_SECONDS or seen.n_chars >= MAX_RESPONSE_CHARS:
             found += f", {seen.n_chars:,} characters"
             do = f"ChatGPT waits {MAX_SECONDS} s and reads {MAX_RESPONSE_CHARS:,} characters"
-            return Step(name=name, gpt=gpt, state=State.TODO, found=found, do=do)
+            return Step(name=name, gpt=gpt, state=State.TO_DO, found=found, do=do)
         if answered != live:
             do = f"live here is {live or 'nothing'}: let kbm.public_url lead to this data folder"
-            return Step(name=name, gpt=gpt, state=State.TODO, found=found, do=do)
+            return Step(name=name, gpt=gpt, state=State.TO_DO, found=found, do=do)
         return Step(name=name, gpt=gpt, state=State.OK, found=found)
 
     def _any_question(self, gpt: str, key: str) -> str:
@@ -227,7 +227,7 @@ class CheckChatGpt:
         if isinstance(seen, str) or seen.status != 200:
             found = f"/mcp/{gpt} answers {_said(seen)}"
             do = "let the proxy hand /mcp through, without buffering"
-            return Step(name="mcp", gpt=gpt, state=State.TODO, found=found, do=do)
+            return Step(name="mcp", gpt=gpt, state=State.TO_DO, found=found, do=do)
         return Step(name="mcp", gpt=gpt, state=State.OK, found=f"answers at {self.door.url}/mcp/{gpt}")
 
     def _packs(self, gpt: str, live: str) -> Iterator[Step]:
@@ -244,7 +244,7 @@ class CheckChatGpt:
             else:
                 others = "".join(f" --as {one}" for one in readers.split(",") if one != "everyone")
                 do = f"live is {live or 'nothing'}; if it was uploaded: kbm pack {gpt} DIR{others}, and upload that"
-                yield Step(name="pack", gpt=gpt, state=State.TODO, found=found, do=do)
+                yield Step(name="pack", gpt=gpt, state=State.TO_DO, found=found, do=do)
 
 
 def _said(seen: SeenResponse | str) -> str:
@@ -264,5 +264,5 @@ def _address(url: str) -> Step:
         why = "is not https"
     if why:
         do = 'set public_url = "https://…" in [kbm] to the address that ChatGPT is to call'
-        return Step(name="address", state=State.TODO, found=f"{url} {why}", do=do)
+        return Step(name="address", state=State.TO_DO, found=f"{url} {why}", do=do)
     return Step(name="address", state=State.OK, found=url)

@@ -89,14 +89,14 @@ def test_all_that_works_on_this_machine_is_told_and_what_is_missing_for_the_worl
     found = steps(kbm, PublicDoor(url), key)
 
     assert {name: one.state for name, one in found.items() if name not in ("schema", "pack")} == {
-        "address": State.TODO,
-        "tls": State.TODO,
+        "address": State.TO_DO,
+        "tls": State.TO_DO,
         "reachable": State.OK,
         "login": State.OK,
         "question": State.OK,
         "mcp": State.OK,
     }
-    assert all(one.do for one in found.values() if one.state is State.TODO)
+    assert all(one.do for one in found.values() if one.state is State.TO_DO)
     assert found["login"].found == "without a key 401, with it 200"
     assert "from release 1.0.0" in found["question"].found
 
@@ -104,7 +104,7 @@ def test_all_that_works_on_this_machine_is_told_and_what_is_missing_for_the_worl
 def test_a_schema_for_another_address_than_the_one_called_is_told(kbm: Kbm, url: str, key: str) -> None:
     schema = steps(kbm, PublicDoor(url), key)["schema"]
 
-    assert schema.state is State.TODO
+    assert schema.state is State.TO_DO
     assert "its server is http://127.0.0.1:8000, not http://127.0.0.1" in schema.found
     assert "public_url" in schema.do
 
@@ -114,14 +114,14 @@ def test_without_a_key_the_steps_that_need_one_are_not_tried(kbm: Kbm, url: str,
     found = steps(kbm, PublicDoor(url))
 
     assert found["login"].state is State.OK
-    assert {found[name].state for name in ("question", "mcp")} == {State.SKIPPED}
+    assert {found[name].state for name in ("question", "mcp")} == {State.NOT_TRIED}
     assert "--key" in found["question"].do
 
 
 def test_a_key_that_does_not_hold_is_told(kbm: Kbm, url: str, key: str) -> None:
     found = steps(kbm, PublicDoor(url), key[:-1])
 
-    assert (found["login"].state, found["question"].state) == (State.TODO, State.TODO)
+    assert (found["login"].state, found["question"].state) == (State.TO_DO, State.TO_DO)
     assert "kbm keys create chatgpt --gpt helper" in found["login"].do
 
 
@@ -131,7 +131,7 @@ def test_nobody_at_the_address_ends_the_walk(kbm: Kbm) -> None:
     found = steps(kbm, PublicDoor(f"http://127.0.0.1:{port}"))
 
     assert list(found) == ["address", "tls", "reachable"]
-    assert (found["reachable"].state, "start kbm serve" in found["reachable"].do) == (State.TODO, True)
+    assert (found["reachable"].state, "start kbm serve" in found["reachable"].do) == (State.TO_DO, True)
 
 
 async def something_else(_: Any, __: Any, send: Any) -> None:
@@ -189,9 +189,9 @@ def test_a_certificate_is_told_to_hold_to_end_soon_or_not_to_be_trusted(kbm: Kbm
         other_name = steps(kbm, PublicDoor(f"https://127.0.0.1:{port}", trust=trust))["tls"]
 
     assert (known.state, known.found.startswith("TLSv1.")) == (State.OK, True)
-    assert (late.state, late.do) == (State.TODO, "renew the certificate")
+    assert (late.state, late.do) == (State.TO_DO, "renew the certificate")
     assert "self-signed" in unknown["tls"].found
-    assert unknown["reachable"].state is State.TODO
+    assert unknown["reachable"].state is State.TO_DO
     assert "IP address mismatch" in other_name.found
 
 
@@ -200,12 +200,12 @@ def test_a_certificate_is_told_to_hold_to_end_soon_or_not_to_be_trusted(kbm: Kbm
     [
         ("https://kb.example.com", State.OK),
         ("https://kb.example.com/below", State.OK),
-        ("http://kb.example.com", State.TODO),
-        ("https://127.0.0.1", State.TODO),
-        ("https://10.1.2.3", State.TODO),
-        ("https://[::1]:8000", State.TODO),
-        ("https://kb", State.TODO),
-        ("https://kb.internal", State.TODO),
+        ("http://kb.example.com", State.TO_DO),
+        ("https://127.0.0.1", State.TO_DO),
+        ("https://10.1.2.3", State.TO_DO),
+        ("https://[::1]:8000", State.TO_DO),
+        ("https://kb", State.TO_DO),
+        ("https://kb.internal", State.TO_DO),
         ("https://1.1.1.1", State.OK),
     ],
 )
@@ -231,7 +231,7 @@ def test_a_pack_is_behind_once_another_release_is_live(tmp_path: Path) -> None:
         behind = list(check._packs("helper", "1.0.1"))
 
     assert [one.state for one in fresh] == [State.OK, State.OK]
-    assert [one.state for one in behind] == [State.TODO, State.TODO]
+    assert [one.state for one in behind] == [State.TO_DO, State.TO_DO]
     assert "kbm pack helper DIR --as group:hr" in behind[1].do
 
 

@@ -11,7 +11,7 @@ from kbm.bootstrap import Kbm
 from kbm.entrypoints.cli.render import out, plain, print_json
 from kbm.services.check_chatgpt import State
 
-_SHADES = {State.OK: "green", State.TODO: "red", State.SKIPPED: "yellow"}
+_SHADES = {State.OK: "green", State.TO_DO: "red", State.NOT_TRIED: "yellow"}
 
 
 def walk(kbm: Kbm, gpts: Sequence[str], key: str, *, as_json: bool) -> None:
@@ -30,5 +30,5 @@ def walk(kbm: Kbm, gpts: Sequence[str], key: str, *, as_json: bool) -> None:
                 out.print(f"          → {plain(step.do)}")
     if as_json:
         print_json({"steps": [asdict(step) for step in steps]})
-    if any(step.state is State.TODO for step in steps):
+    if any(step.state is State.TO_DO for step in steps):
         raise typer.Exit(1)

@@ -29,7 +29,9 @@ class Journaling(Parts):
     @cached_property
     def import_questions(self) -> ImportQuestions:
         """Take in questions asked elsewhere."""
-        return ImportQuestions(imported=self.journal.imported_questions, audit=self.catalogue.audit)
+        return ImportQuestions(
+            imported=self.journal.imported_questions, audit=self.catalogue.audit, secret=self.secret
+        )
 
     @cached_property
     def list_questions(self) -> ListQuestions:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from kbm.domain.identity import digest
 from kbm.domain.people import Entry
 from kbm.domain.question_log import PastQuestion
-from kbm.services.needs import Audit
+from kbm.services.needs import Audit, Keyed
 from kbm.services.question_needs import ImportedQuestions
 
 log = structlog.get_logger()
@@ -31,6 +30,7 @@ class ImportQuestions:
 
     imported: ImportedQuestions
     audit: Audit
+    secret: Keyed
 
     def run(self, gpt: str, questions: Sequence[PastQuestion], *, who: str, vouched: bool) -> ImportedFile:
         """Store what is new, without personal data that has a form; doing it again stores nothing twice.
@@ -39,7 +39,7 @@ class ImportQuestions:
         """
         # Logged before, once for the same content: the two databases have no transaction in common, and what is
         # stored without its entry would stay so.
-        told = digest("imported", *(repr(one.question) for one in questions))[:16]
+        told = self.secret.mac("imported-file", "\n".join(one.question for one in questions))[:16]
         detail: dict[str, str | int | float | bool | None] = {
             "questions": len(questions),
             "content": told,
